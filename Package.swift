@@ -1,0 +1,46 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+
+// The manifest is the architecture: a target is a layer with one job and imports only what stands
+// below it. docs/layout.md says what each is for.
+
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+    // Small functions of Bytes and Model are inlined into the engine's loops.
+    .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
+]
+
+/// A library from the system, reached through the module map in `Sources/NAME`.
+func system(_ name: String, _ package: String) -> Target {
+    .systemLibrary(name: name, path: "Sources/\(name)", providers: [.apt([package])])
+}
+
+let package = Package(
+    name: "tholos",
+    targets: [
+        // Bytes: varints, checksums, hashes, arenas, codecs.
+        system("CLZ4", "liblz4-dev"),
+        system("CSnappy", "libsnappy-dev"),
+        system("CZstd", "libzstd-dev"),
+        system("CXXHash", "libxxhash-dev"),
+        system("CZlib", "zlib1g-dev"),
+        .target(
+            name: "Bytes",
+            dependencies: ["CLZ4", "CSnappy", "CZstd", "CXXHash", "CZlib"],
+            swiftSettings: settings
+        ),
+        .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: settings),
+
+        // Model: tokens, types, values, keys, rows, mutations, schema. Pure values.
+        .target(name: "Model", dependencies: ["Bytes"], swiftSettings: settings),
+        .testTarget(name: "ModelTests", dependencies: ["Model"], swiftSettings: settings),
+
+        // Environment: clock, files, randomness, executors.
+        .target(name: "Environment", dependencies: ["Bytes"], swiftSettings: settings),
+    ]
+)

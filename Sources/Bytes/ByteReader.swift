@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The bytes ended early or hold something that their format forbids.
+package struct MalformedBytes: Error, Equatable, CustomStringConvertible {
+    /// Where in the input, in bytes from its start.
+    package let offset: Int
+    /// What was expected there.
+    package let expected: String
+
+    /// An error at `offset`, where `expected` should have been.
+    package init(offset: Int, expected: String) {
+        self.offset = offset
+        self.expected = expected
+    }
+
+    package var description: String { "malformed bytes at offset \(offset): expected \(expected)" }
+}
+
+/// Reads untrusted bytes front to back; every read is checked and throws instead of trapping.
+package struct ByteReader {
+    /// All the bytes.
+    package let view: ByteView
+    /// How many of them have been read.
+    package var offset: Int
+
+    /// A reader at the start of `view`.
+    package init(_ view: ByteView) {
+        self.view = view
+        self.offset = 0
+    }
+
+    /// How many bytes are left.
+    package var remaining: Int { view.count - offset }
+
+    /// Whether everything has been read.
+    package var isAtEnd: Bool { offset == view.count }
+
+    @inline(never)
+    private func malformed(_ expected: String) -> MalformedBytes {
+        MalformedBytes(offset: offset, expected: expected)
+    }
+
+    /// Reads one byte.
+    package mutating func readByte() throws(MalformedBytes) -> UInt8 {
+        guard offset < view.count else { throw malformed("one byte") }
+        let byte = view.base.load(fromByteOffset: offset, as: UInt8.self)
+        offset += 1
+        return byte
+    }
+
+    /// Reads `count` bytes as a view of the input.
+    package mutating func readView(_ count: Int) throws(MalformedBytes) -> ByteView {
+        guard count >= 0, count <= remaining else { throw malformed("\(count) bytes") }
+        let part = ByteView(view.base + offset, count: count)
+        offset += count
+        return part
+    }
+
+    /// Reads a big-endian integer.
+    package mutating func readBigEndian<I: FixedWidthInteger>(
+        _ type: I.Type = I.self
+    ) throws(MalformedBytes) -> I {
+        guard remaining >= MemoryLayout<I>.size else { throw malformed("an integer") }
+        let value = view.base.loadUnaligned(fromByteOffset: offset, as: I.self)
+        offset += MemoryLayout<I>.size
+        return I(bigEndian: value)
+    }
+
+    /// Reads a little-endian integer.
+    package mutating func readLittleEndian<I: FixedWidthInteger>(
+        _ type: I.Type = I.self
+    ) throws(MalformedBytes) -> I {
+        guard remaining >= MemoryLayout<I>.size else { throw malformed("an integer") }
+        let value = view.base.loadUnaligned(fromByteOffset: offset, as: I.self)
+        offset += MemoryLayout<I>.size
+        return I(littleEndian: value)
+    }
+
+    /// Reads an unsigned varint.
+    package mutating func readVarint() throws(MalformedBytes) -> UInt64 {
+        let first = try readByte()
+        if first < 0x80 { return UInt64(first) }
+        var value = UInt64(first & 0x7F)
+        var shift: UInt64 = 7
+        while true {
+            let byte = try readByte()
+            if shift == 63, byte > 1 { throw malformed("a varint of at most 64 bits") }
+            value |= UInt64(byte & 0x7F) << shift
+            if byte < 0x80 { return value }
+            shift += 7
+        }
+    }
+
+    /// Reads a signed varint (zigzag).
+    package mutating func readSignedVarint() throws(MalformedBytes) -> Int64 {
+        Varint.unzigzag(try readVarint())
+    }
+
+    /// Reads a count or length and checks that it is at most `max`.
+    package mutating func readCount(max: Int = Int.max) throws(MalformedBytes) -> Int {
+        let value = try readVarint()
+        guard value <= UInt64(max) else { throw malformed("a count of at most \(max)") }
+        return Int(value)
+    }
+
+    /// Reads a byte string that was written with `appendLengthPrefixed`.
+    package mutating func readLengthPrefixed() throws(MalformedBytes) -> ByteView {
+        let count = try readVarint()
+        guard count <= UInt64(remaining) else { throw malformed("\(count) bytes") }
+        return try readView(Int(count))
+    }
+}
