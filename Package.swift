@@ -42,5 +42,17 @@ let package = Package(
 
         // Environment: clock, files, randomness, executors.
         .target(name: "Environment", dependencies: ["Bytes"], swiftSettings: settings),
+
+        // Storage: the engine of one shard: commit log, memtables, SSTables, compaction.
+        .target(
+            name: "Storage",
+            dependencies: ["Bytes", "Environment", "Model"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "StorageTests",
+            dependencies: ["Bytes", "Environment", "Model", "Storage"],
+            swiftSettings: settings
+        ),
     ]
 )

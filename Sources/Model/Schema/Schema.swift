@@ -31,6 +31,7 @@ package struct Schema: Sendable {
     /// The keyspaces by name.
     package private(set) var keyspaces: [String: KeyspaceSchema]
     private var tablesByID: [UUID: TableSchema]
+    private var tablesByStorageID: [UUID: TableSchema]
 
     /// No keyspaces.
     package init() {
@@ -38,6 +39,7 @@ package struct Schema: Sendable {
         version = UUID(random: 0, 0)
         keyspaces = [:]
         tablesByID = [:]
+        tablesByStorageID = [:]
     }
 
     /// The keyspaces' names, sorted.
@@ -50,6 +52,9 @@ package struct Schema: Sendable {
 
     /// The table of an id; nil if it doesn't exist (any more).
     package func table(id: UUID) -> TableSchema? { tablesByID[id] }
+
+    /// The table whose data has an id; nil if it was dropped or truncated since.
+    package func table(storageID: UUID) -> TableSchema? { tablesByStorageID[storageID] }
 
     /// Every table, by keyspace and name.
     package var tables: [TableSchema] {
@@ -74,21 +79,23 @@ package struct Schema: Sendable {
             keyspaces[name] = keyspace
         case .dropKeyspace(let name):
             for table in (keyspaces.removeValue(forKey: name)?.tables ?? [:]).values {
-                tablesByID[table.id] = nil
+                forget(table)
             }
         case .putTable(let table):
-            if let old = keyspaces[table.keyspace]?.tables[table.name], old.id != table.id {
-                tablesByID[old.id] = nil
-            }
+            if let old = keyspaces[table.keyspace]?.tables[table.name] { forget(old) }
             keyspaces[table.keyspace]?.tables[table.name] = table
             tablesByID[table.id] = table
+            tablesByStorageID[table.storageID] = table
         case .dropTable(let keyspace, let name):
-            if let table = keyspaces[keyspace]?.tables.removeValue(forKey: name) {
-                tablesByID[table.id] = nil
-            }
+            if let table = keyspaces[keyspace]?.tables.removeValue(forKey: name) { forget(table) }
         }
         epoch += 1
         self.version = version
+    }
+
+    private mutating func forget(_ table: TableSchema) {
+        tablesByID[table.id] = nil
+        tablesByStorageID[table.storageID] = nil
     }
 }
 

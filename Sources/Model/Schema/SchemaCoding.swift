@@ -72,6 +72,7 @@ extension TableSchema {
     package func encode(to writer: inout ByteWriter) {
         writer.append(formatVersion)
         writer.append(id.bytes)
+        writer.append(storageID.bytes)
         writer.append(text: keyspace)
         writer.append(text: name)
         writer.appendVarint(UInt64(nextColumnID))
@@ -97,7 +98,9 @@ extension TableSchema {
     /// The table that `encode` wrote.
     package static func decode(from reader: inout ByteReader) throws(MalformedBytes) -> TableSchema {
         try reader.readVersion()
-        guard let id = UUID(try reader.readView(16)) else {
+        guard let id = UUID(try reader.readView(16)),
+            let storageID = UUID(try reader.readView(16))
+        else {
             throw MalformedBytes(offset: reader.offset, expected: "a table id")
         }
         let keyspace = try reader.readText()
@@ -130,6 +133,7 @@ extension TableSchema {
         let options = try TableOptions(from: &reader)
         return TableSchema(
             id: id,
+            storageID: storageID,
             keyspace: keyspace,
             name: name,
             columns: columns,

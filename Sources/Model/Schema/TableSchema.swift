@@ -4,6 +4,9 @@
 package final class TableSchema: Sendable {
     /// Names the table for good: a table that is dropped and made again under its name has another id.
     package let id: UUID
+    /// Names the table's data in the commit log, the manifest and the file names. TRUNCATE gives the
+    /// table a new one, so that what was written before can't come back from the log.
+    package let storageID: UUID
     package let keyspace: String
     package let name: String
     /// All columns: partition key, clustering columns, then statics and regulars by name.
@@ -26,6 +29,7 @@ package final class TableSchema: Sendable {
     /// A table of `columns` in any order; positions of key columns must be complete.
     package init(
         id: UUID,
+        storageID: UUID? = nil,
         keyspace: String,
         name: String,
         columns: [ColumnSchema],
@@ -38,6 +42,7 @@ package final class TableSchema: Sendable {
             a.name.utf8.lexicographicallyPrecedes(b.name.utf8)
         }
         self.id = id
+        self.storageID = storageID ?? id
         self.keyspace = keyspace
         self.name = name
         self.nextColumnID = nextColumnID
@@ -61,6 +66,7 @@ package final class TableSchema: Sendable {
 
     /// The same table with some parts changed.
     package func changing(
+        storageID: UUID? = nil,
         columns: [ColumnSchema]? = nil,
         nextColumnID: UInt32? = nil,
         options: TableOptions? = nil,
@@ -68,6 +74,7 @@ package final class TableSchema: Sendable {
     ) -> TableSchema {
         TableSchema(
             id: id,
+            storageID: storageID ?? self.storageID,
             keyspace: keyspace,
             name: name,
             columns: columns ?? self.columns,
