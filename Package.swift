@@ -22,6 +22,10 @@ func system(_ name: String, _ package: String) -> Target {
 
 let package = Package(
     name: "tholos",
+    dependencies: [
+        // YAML: the configuration file.
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
     targets: [
         // Bytes: varints, checksums, hashes, arenas, codecs.
         system("CLZ4", "liblz4-dev"),
@@ -54,5 +58,13 @@ let package = Package(
             dependencies: ["Bytes", "Environment", "Model", "Storage"],
             swiftSettings: settings
         ),
+
+        // Server: configuration; listeners and service lifecycle.
+        .target(
+            name: "Server",
+            dependencies: [.product(name: "Yams", package: "Yams")],
+            swiftSettings: settings
+        ),
+        .testTarget(name: "ServerTests", dependencies: ["Server"], swiftSettings: settings),
     ]
 )

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Everything that can be set on a node: the defaults are the initial values here, and what each
+/// setting is called, means and allows stands in `Setting.all`.
+///
+/// Names follow cassandra.yaml where the meaning is the same. Sizes are bytes.
+package struct Configuration: Sendable, Equatable {
+    package var clusterName = "Tholos"
+    package var dataCenter = "datacenter1"
+    package var rack = "rack1"
+
+    package var dataDirectory = "tholos-data"
+    /// How many shards share the data; nil for one a core.
+    package var shardCount: Int?
+
+    package var rpcAddress = "127.0.0.1"
+    /// What drivers are told to connect to; nil for `rpcAddress`.
+    package var broadcastRPCAddress: String?
+    package var nativeTransportPort = 9042
+    /// The listener whose source ports choose a shard; 0 for none.
+    package var nativeTransportPortShardAware = 19042
+    package var nativeTransportFrameSizeMax = 16 << 20
+    package var nativeTransportConnectionsMax = 8192
+
+    package var statementSizeMax = 1 << 20
+    package var preparedStatementsCacheSize = 16 << 20
+    package var valueSizeMax = 16 << 20
+    package var batchSizeWarnThreshold = 5 << 10
+    package var batchSizeFailThreshold = 50 << 10
+
+    package var commitLogSync = CommitLogSync.group
+    package var commitLogSyncPeriod = Duration.seconds(1)
+    package var commitLogSegmentSize = 32 << 20
+    package var memtableSpace = 256 << 20
+    package var blockCacheSize = 256 << 20
+
+    package var concurrentCompactors = 1
+    /// Bytes a second that compactions may write; 0 for no limit.
+    package var compactionThroughput = 64 << 20
+
+    package var logLevel = LogLevel.info
+
+    /// The defaults.
+    package init() {}
+}
+
+/// When a write is acknowledged.
+package enum CommitLogSync: String, Sendable, CaseIterable {
+    /// Once its bytes are on disk; writes that wait together share one sync.
+    case group
+    /// At once; what came since the last sync is lost if the machine stops.
+    case periodic
+}
+
+/// How much a node logs: the named level and what is graver.
+package enum LogLevel: String, Sendable, CaseIterable {
+    case trace
+    case debug
+    case info
+    case warning
+    case error
+}

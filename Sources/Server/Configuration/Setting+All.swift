@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension Setting {
+    /// Settings that belong together, under a heading.
+    package struct Section: Sendable {
+        package let title: String
+        package let settings: [Setting]
+    }
+
+    /// Every setting, in the order of tholos.yaml.
+    ///
+    /// The only place that lists them: the file, the page about it and the loader are made from it.
+    package static let sections: [Section] = [
+        Section(
+            title: "Who this node is",
+            settings: [
+                .text(
+                    "cluster_name",
+                    \.clusterName,
+                    "The name that clients are told."
+                ),
+                .text(
+                    "data_center",
+                    \.dataCenter,
+                    "The data centre that drivers route by."
+                ),
+                .text(
+                    "rack",
+                    \.rack,
+                    "The rack in that data centre."
+                ),
+            ]
+        ),
+        Section(
+            title: "Data",
+            settings: [
+                .text(
+                    "data_directory",
+                    \.dataDirectory,
+                    "The folder of commit logs and SSTables; relative to where the node is started."
+                ),
+                .number(
+                    "num_shards",
+                    \.shardCount,
+                    1...256,
+                    absent: "auto",
+                    "How many shards, each with a thread, share the data; auto is one a core."
+                ),
+            ]
+        ),
+        Section(
+            title: "CQL clients",
+            settings: [
+                .text(
+                    "rpc_address",
+                    \.rpcAddress,
+                    "The address to listen on; 0.0.0.0 for all, then set broadcast_rpc_address too."
+                ),
+                .text(
+                    "broadcast_rpc_address",
+                    \.broadcastRPCAddress,
+                    absent: "rpc_address",
+                    "The address that drivers are told to connect to."
+                ),
+                .number(
+                    "native_transport_port",
+                    \.nativeTransportPort,
+                    0...65535,
+                    "The port of the CQL protocol; 0 lets the system choose."
+                ),
+                .number(
+                    "native_transport_port_shard_aware",
+                    \.nativeTransportPortShardAware,
+                    0...65535,
+                    "The port where a client's own port chooses the shard; 0 for none."
+                ),
+                .size(
+                    "native_transport_max_frame_size",
+                    \.nativeTransportFrameSizeMax,
+                    (64 << 10)...(256 << 20),
+                    "The largest request; a larger one is refused and its connection closed."
+                ),
+                .number(
+                    "native_transport_max_concurrent_connections",
+                    \.nativeTransportConnectionsMax,
+                    1...1_000_000,
+                    "How many clients may be connected at once; more are refused."
+                ),
+            ]
+        ),
+        Section(
+            title: "Limits of statements",
+            settings: [
+                .size(
+                    "cql_statement_size_max",
+                    \.statementSizeMax,
+                    1024...(256 << 20),
+                    "The longest text of a statement."
+                ),
+                .size(
+                    "prepared_statements_cache_size",
+                    \.preparedStatementsCacheSize,
+                    (64 << 10)...(4 << 30),
+                    "What prepared statements may take; the least recently used one makes room."
+                ),
+                .size(
+                    "max_value_size",
+                    \.valueSizeMax,
+                    1024...(256 << 20),
+                    "The largest value of one cell."
+                ),
+                .size(
+                    "batch_size_warn_threshold",
+                    \.batchSizeWarnThreshold,
+                    1024...(256 << 20),
+                    "A batch over several partitions that is larger gets a warning."
+                ),
+                .size(
+                    "batch_size_fail_threshold",
+                    \.batchSizeFailThreshold,
+                    1024...(256 << 20),
+                    "A batch over several partitions that is larger is refused."
+                ),
+            ]
+        ),
+        Section(
+            title: "Writing",
+            settings: [
+                .choice(
+                    "commitlog_sync",
+                    \.commitLogSync,
+                    "group acknowledges a write once it is on disk; periodic at once, and what came "
+                        + "since the last sync is lost if the machine stops."
+                ),
+                .duration(
+                    "commitlog_sync_period",
+                    \.commitLogSyncPeriod,
+                    .milliseconds(1)...(.seconds(60)),
+                    "The time between syncs when commitlog_sync is periodic."
+                ),
+                .size(
+                    "commitlog_segment_size",
+                    \.commitLogSegmentSize,
+                    (1 << 20)...(1 << 30),
+                    "The size at which a commit log goes on in a new file."
+                ),
+                .size(
+                    "memtable_space",
+                    \.memtableSpace,
+                    (8 << 20)...(64 << 30),
+                    "What all memtables of the node may hold before the largest is flushed."
+                ),
+            ]
+        ),
+        Section(
+            title: "Reading and compacting",
+            settings: [
+                .size(
+                    "block_cache_size",
+                    \.blockCacheSize,
+                    0...(1 << 40),
+                    "The memory for decompressed blocks of SSTables, over all shards."
+                ),
+                .number(
+                    "concurrent_compactors",
+                    \.concurrentCompactors,
+                    1...64,
+                    "How many compactions may run at once."
+                ),
+                .rate(
+                    "compaction_throughput",
+                    \.compactionThroughput,
+                    "What all compactions together may write in a second."
+                ),
+            ]
+        ),
+        Section(
+            title: "Messages",
+            settings: [
+                .choice(
+                    "log_level",
+                    \.logLevel,
+                    "How much is logged."
+                )
+            ]
+        ),
+    ]
+
+    /// Every setting, in the order of tholos.yaml.
+    package static let all: [Setting] = sections.flatMap(\.settings)
+
+    /// The setting called `name`.
+    package static func named(_ name: String) -> Setting? { all.first { $0.name == name } }
+
+    /// The name that somebody who wrote `name` most likely meant.
+    package static func nameMeant(by name: String) -> String? {
+        let lowered = name.lowercased()
+        if let renamed = namesOfCassandra[lowered] { return renamed }
+        let nearest = all.map { (name: $0.name, distance: editDistance($0.name, lowered)) }
+            .min { $0.distance < $1.distance }
+        guard let nearest, nearest.distance <= max(2, name.count / 4) else { return nil }
+        return nearest.name
+    }
+
+    /// Names that cassandra.yaml has for what is called or shaped otherwise here.
+    private static let namesOfCassandra = [
+        "data_file_directories": "data_directory",
+        "commitlog_directory": "data_directory",
+        "listen_address": "rpc_address",
+        "memtable_heap_space": "memtable_space",
+        "memtable_heap_space_in_mb": "memtable_space",
+        "memtable_offheap_space": "memtable_space",
+        "file_cache_size": "block_cache_size",
+        "native_transport_port_ssl": "native_transport_port",
+        "native_shard_aware_transport_port": "native_transport_port_shard_aware",
+        "commitlog_sync_period_in_ms": "commitlog_sync_period",
+        "commitlog_sync_group_window": "commitlog_sync",
+        "commitlog_segment_size_in_mb": "commitlog_segment_size",
+        "compaction_throughput_mb_per_sec": "compaction_throughput",
+        "batch_size_warn_threshold_in_kb": "batch_size_warn_threshold",
+        "batch_size_fail_threshold_in_kb": "batch_size_fail_threshold",
+    ]
+}
+
+/// How many letters have to be added, removed or changed to make `a` of `b` (Levenshtein).
+private func editDistance(_ a: String, _ b: String) -> Int {
+    let (a, b) = (Array(a.utf8), Array(b.utf8.prefix(128)))
+    var row = Array(0...b.count)
+    for (i, letter) in a.enumerated() {
+        var diagonal = row[0]
+        row[0] = i + 1
+        for j in b.indices {
+            let changed = diagonal + (letter == b[j] ? 0 : 1)
+            diagonal = row[j + 1]
+            row[j + 1] = min(changed, row[j] + 1, row[j + 1] + 1)
+        }
+    }
+    return row[b.count]
+}
