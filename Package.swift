@@ -66,5 +66,8 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "ServerTests", dependencies: ["Server"], swiftSettings: settings),
+
+        // The conventions, checked on the sources.
+        .testTarget(name: "TidyTests", swiftSettings: settings),
     ]
 )

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The header-only form of libxxhash, so that the vectorised XXH3 is compiled into the caller.
 #define XXH_INLINE_ALL
 #include <xxhash.h>

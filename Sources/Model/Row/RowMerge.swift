@@ -98,6 +98,7 @@ package enum RowMerge {
 
     /// A fragment that says nothing.
     package static var empty: ByteView { ByteView(emptyStorage, count: 1) }
+    // Never written after it was made.
     nonisolated(unsafe) private static let emptyStorage: UnsafeRawPointer = {
         let storage = UnsafeMutableRawPointer.allocate(byteCount: 8, alignment: 8)
         storage.storeBytes(of: 0, as: UInt64.self)

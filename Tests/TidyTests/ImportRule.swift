@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Which modules each target may import: the layers of the architecture, lowest first.
+///
+/// A target that isn't listed fails, and so does one that is listed and gone.
+enum ImportRule {
+    static let allowed: [(target: String, modules: Set<String>)] = [
+        ("Bytes", ["CLZ4", "CSnappy", "CXXHash", "CZlib", "CZstd", "Glibc"]),
+        ("Model", ["Bytes"]),
+        ("Environment", ["Bytes", "Glibc", "Synchronization"]),
+        ("Storage", ["Bytes", "Environment", "Model", "Synchronization"]),
+        ("Server", ["Bytes", "Environment", "Model", "Yams"]),
+    ]
+
+    /// What a person runs: these may use Foundation sparingly, print, and read the time.
+    static let tools: Set<String> = ["Import", "SSTableTool", "Server", "Shell", "tholos"]
+
+    static func violations(in file: SourceFile) -> [Violation] {
+        guard let target = file.target, file.isSwift else { return [] }
+        guard let modules = allowed.first(where: { $0.target == target })?.modules else {
+            let sentence = "target \(target) isn't in ImportRule.allowed"
+            return [Violation(file: file.path, line: 1, sentence: sentence)]
+        }
+        var found: [Violation] = []
+        for (index, line) in file.code.enumerated() {
+            guard let module = importedModule(line), !modules.contains(module) else { continue }
+            if file.isExcused("import", at: index) { continue }
+            let sentence =
+                "\(target) must not import \(module); it may import "
+                + modules.sorted().joined(separator: ", ")
+            found.append(Violation(file: file.path, line: index + 1, sentence: sentence))
+        }
+        return found
+    }
+
+    /// `M` of `@testable package import struct M.T`; nil for a line that imports nothing.
+    static func importedModule(_ line: String) -> String? {
+        var words = line.split(separator: " ")[...]
+        let modifiers: Set<Substring> = [
+            "package", "public", "internal", "private", "fileprivate", "@testable", "@_exported",
+            "@preconcurrency", "@_implementationOnly",
+        ]
+        words = words.drop { modifiers.contains($0) }
+        guard words.popFirst() == "import" else { return nil }
+        let kinds: Set<Substring> = [
+            "struct", "class", "enum", "func", "protocol", "typealias", "var", "let",
+        ]
+        words = words.drop { kinds.contains($0) }
+        return words.first?.split(separator: ".").first.map(String.init)
+    }
+}
