@@ -47,6 +47,14 @@ let package = Package(
         // Environment: clock, files, randomness, executors.
         .target(name: "Environment", dependencies: ["Bytes"], swiftSettings: settings),
 
+        // CQLProtocol: the CQL binary protocol's frames and messages, both directions, no I/O.
+        .target(name: "CQLProtocol", dependencies: ["Bytes", "Model"], swiftSettings: settings),
+        .testTarget(
+            name: "CQLProtocolTests",
+            dependencies: ["Bytes", "Model", "CQLProtocol"],
+            swiftSettings: settings
+        ),
+
         // Storage: the engine of one shard: commit log, memtables, SSTables, compaction.
         .target(
             name: "Storage",

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#if canImport(Glibc)
+import Glibc
+#endif
+
 /// A growing buffer that is written front to back and reused: the scratch memory of every encoder.
 ///
 /// Growth doubles; `removeAll` keeps the memory. A `view` is valid until the next write.
@@ -30,6 +34,13 @@ package struct ByteWriter: ~Copyable {
     package mutating func truncate(to count: Int) {
         invariant(count >= 0 && count <= self.count, "truncation beyond the written bytes")
         self.count = count
+    }
+
+    /// Forgets the first `n` bytes and moves the rest to the front.
+    package mutating func removeFirst(_ n: Int) {
+        invariant(n >= 0 && n <= count, "removal beyond the written bytes")
+        memmove(base, base + n, count - n)
+        count -= n
     }
 
     /// Makes room for `n` more bytes.
