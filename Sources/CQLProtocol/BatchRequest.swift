@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import Bytes
+internal import Bytes
 
 /// Several statements to be applied together (native_protocol_v5.spec, section 4.1.7).
 package struct BatchRequest: Sendable {

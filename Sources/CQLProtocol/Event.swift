@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import Bytes
+internal import Bytes
 
 /// What a client can register for.
 package enum EventType: String, Sendable, CaseIterable {
@@ -26,7 +26,7 @@ package enum Event: Hashable, Sendable {
 
     case topologyChange(Topology, Endpoint)
     case statusChange(Status, Endpoint)
-    case schemaChange(SchemaChange)
+    case schemaChange(SchemaNotice)
 
     /// What a client registers for to receive it.
     package var type: EventType {
@@ -70,13 +70,13 @@ package enum Event: Hashable, Sendable {
             }
             self = .statusChange(change, try reader.endpoint("a node's address"))
         case .schemaChange:
-            self = .schemaChange(try SchemaChange(&reader))
+            self = .schemaChange(try SchemaNotice(&reader))
         }
     }
 }
 
 /// What a DDL statement changed.
-package struct SchemaChange: Hashable, Sendable {
+package struct SchemaNotice: Hashable, Sendable {
     package enum Kind: String, Sendable, CaseIterable {
         case created = "CREATED"
         case updated = "UPDATED"

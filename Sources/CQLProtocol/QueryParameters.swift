@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import Bytes
+internal import Bytes
 
 /// How a statement is to be executed (native_protocol_v5.spec, section 4.1.4).
 package struct QueryParameters: Sendable {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Bytes
+internal import Bytes
 
 /// Bytes that arrive at one end and are consumed at the other; memory is kept and reused.
 struct ReadBuffer: ~Copyable {

@@ -30,7 +30,7 @@ package enum StatementResult: Sendable {
     case rows(RowsResult)
     case setKeyspace(String)
     case prepared(PreparedResult)
-    case schemaChange(SchemaChange)
+    case schemaChange(SchemaNotice)
 }
 
 /// What a server answers (native_protocol_v5.spec, section 4.2).
@@ -205,7 +205,7 @@ extension StatementResult {
                 )
             )
         case 5:
-            self = .schemaChange(try SchemaChange(&reader))
+            self = .schemaChange(try SchemaNotice(&reader))
         default:
             throw ProtocolError("Unknown result kind \(kind)")
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import Bytes
+internal import Bytes
 package import Model
 
 /// A column of a result, or a bind marker.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Bytes
+internal import Bytes
 
 /// The outer framing of v5 (native_protocol_v5.spec, sections 2.1 and 2.2): a header with its CRC-24,
 /// up to 128 KiB of payload, and the payload's CRC-32.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Bytes
+internal import Bytes
 package import Model
 
 /// The deepest nesting of types that is read from a peer.

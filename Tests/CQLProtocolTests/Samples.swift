@@ -126,13 +126,13 @@ enum Samples {
         return kinds.map { CQLError($0, "what was wrong: é") }
     }
 
-    static var changes: [SchemaChange] {
+    static var changes: [SchemaNotice] {
         [
-            SchemaChange(.created, keyspace: "k", target: .keyspace),
-            SchemaChange(.updated, keyspace: "k", target: .table("t")),
-            SchemaChange(.dropped, keyspace: "k", target: .type("t")),
-            SchemaChange(.created, keyspace: "k", target: .function("f", ["int"])),
-            SchemaChange(.created, keyspace: "k", target: .aggregate("f", [])),
+            SchemaNotice(.created, keyspace: "k", target: .keyspace),
+            SchemaNotice(.updated, keyspace: "k", target: .table("t")),
+            SchemaNotice(.dropped, keyspace: "k", target: .type("t")),
+            SchemaNotice(.created, keyspace: "k", target: .function("f", ["int"])),
+            SchemaNotice(.created, keyspace: "k", target: .aggregate("f", [])),
         ]
     }
 
@@ -154,13 +154,20 @@ enum Samples {
         let events: [Event] = [
             .topologyChange(.added, node), .statusChange(.down, node), .schemaChange(changes[1]),
         ]
-        return errors.map(Response.error) + [
+        let results: [StatementResult] = [
+            .void, .rows(rows), .rows(omitting), .rows(changed), .setKeyspace("ks"),
+            .prepared(prepared), .prepared(selecting),
+        ]
+        var all: [Response] = [
             .ready, .authenticate("org.apache.cassandra.auth.PasswordAuthenticator"),
             .supported(["CQL_VERSION": ["3.4.7"], "COMPRESSION": ["lz4", "snappy"], "X": []]),
-            .result(.void), .result(.rows(rows)), .result(.rows(omitting)), .result(.rows(changed)),
-            .result(.setKeyspace("ks")), .result(.prepared(prepared)),
-            .result(.prepared(selecting)), .authChallenge([1]), .authSuccess(nil),
-        ] + changes.map { .result(.schemaChange($0)) } + events.map(Response.event)
+            .authChallenge([1]), .authSuccess(nil),
+        ]
+        all += errors.map { Response.error($0) }
+        all += results.map { Response.result($0) }
+        all += changes.map { Response.result(.schemaChange($0)) }
+        all += events.map { Response.event($0) }
+        return all
     }
 }
 
