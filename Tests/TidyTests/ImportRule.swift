@@ -8,6 +8,7 @@ enum ImportRule {
         ("Bytes", ["CLZ4", "CSnappy", "CXXHash", "CZlib", "CZstd", "Glibc"]),
         ("Model", ["Bytes"]),
         ("Environment", ["Bytes", "Glibc", "Synchronization"]),
+        ("CQLProtocol", ["Bytes", "Model"]),
         ("Storage", ["Bytes", "Environment", "Model", "Synchronization"]),
         ("Server", ["Bytes", "Environment", "Model", "Yams"]),
     ]
