@@ -44,6 +44,15 @@ let package = Package(
         .target(name: "Model", dependencies: ["Bytes"], swiftSettings: settings),
         .testTarget(name: "ModelTests", dependencies: ["Model"], swiftSettings: settings),
 
+        // CQL: the language. Parses, plans, executes.
+        .target(name: "CQL", dependencies: ["Bytes", "Model"], swiftSettings: settings),
+        .testTarget(
+            name: "CQLTests",
+            dependencies: ["CQL", "Bytes", "Model"],
+            exclude: ["testdata"],
+            swiftSettings: settings
+        ),
+
         // Environment: clock, files, randomness, executors.
         .target(name: "Environment", dependencies: ["Bytes"], swiftSettings: settings),
 
