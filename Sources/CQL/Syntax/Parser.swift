@@ -208,6 +208,7 @@ struct Parser {
             name = foldedWord
         case .quotedName:
             name = try quotedText()
+            guard !name.isEmpty else { throw SyntaxError("a name can't be empty", at: place) }
         default:
             throw expected("\(what)")
         }
