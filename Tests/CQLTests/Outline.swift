@@ -51,7 +51,8 @@ enum Outline {
     /// A case with its payload; a term's or a type's transparent cases without their label.
     private static func wrapped(_ label: String, _ payload: Any) -> String {
         switch label {
-        case "literal", "marker", "call", "scalar", "named", "word", "term": return describe(payload)
+        case "literal", "marker", "call", "scalar", "named", "word", "term":
+            return describe(payload)
         default: break
         }
         let mirror = Mirror(reflecting: payload)
@@ -76,9 +77,9 @@ enum Outline {
                 continue
             }
             let inner = Mirror(reflecting: child.value)
-            let isOptionalOrList =
-                inner.displayStyle == .optional || inner.displayStyle == .collection
-            if isOptionalOrList, inner.children.isEmpty, !isPlain { continue }
+            let style = inner.displayStyle
+            let mayBeEmpty = style == .optional || style == .collection
+            if mayBeEmpty, inner.children.isEmpty, !isPlain { continue }
             let text = describe(child.value)
             if text == "()" || text == "none" { continue }
             parts.append(isPlain ? text : "\(label): \(text)")

@@ -10,6 +10,7 @@ enum ImportRule {
         ("Environment", ["Bytes", "Glibc", "Synchronization"]),
         ("CQLProtocol", ["Bytes", "Model"]),
         ("Storage", ["Bytes", "Environment", "Model", "Synchronization"]),
+        ("CQL", ["Bytes", "Model"]),
         ("Server", ["Bytes", "Environment", "Model", "Yams"]),
     ]
 

@@ -11,8 +11,9 @@ package enum CQLParser {
         _ text: ByteView, limits: SyntaxLimits = SyntaxLimits()
     ) throws(SyntaxError) -> ParsedStatement {
         guard text.count <= limits.statementSizeMax else {
+            let limit = limits.statementSizeMax
             throw SyntaxError(
-                "the statement has \(text.count) bytes; at most \(limits.statementSizeMax) are allowed",
+                "the statement has \(text.count) bytes; at most \(limit) are allowed",
                 at: SourcePosition(line: 1, column: 0))
         }
         var parser = try Parser(text, limits: limits)

@@ -13,7 +13,8 @@ package enum CQLSyntaxFuzz {
         var start = 0
         while case .statement(let range, let rest) = StatementSplitter.first(in: input, from: start)
         {
-            invariant(range.upperBound < rest && rest <= input.count, "a statement ends in the text")
+            invariant(range.upperBound < rest, "the semicolon is behind the statement")
+            invariant(rest <= input.count, "a statement ends in the text")
             start = rest
         }
     }

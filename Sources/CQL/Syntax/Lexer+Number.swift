@@ -22,7 +22,8 @@ extension Lexer {
         }
         if Lexer.isWordByte(byte()) {
             while Lexer.isWordByte(byte()) { skip(1) }
-            let found = String(decoding: text[start..<min(offset, start + 40)].buffer, as: UTF8.self)
+            let shown = text[start..<min(offset, start + 40)]
+            let found = String(decoding: shown.buffer, as: UTF8.self)
             throw SyntaxError(
                 "'\(found)' is neither a number, a duration, a blob nor a UUID", at: place)
         }

@@ -202,8 +202,8 @@ struct Lexer {
         var size = 1
         while first >= 0xC0, size < 4, byte(size) & 0xC0 == 0x80 { size += 1 }
         let bytes = text[offset..<(offset + size)]
-        guard first >= 0x20, first != 0x7F, let shown = String(validating: bytes.buffer, as: UTF8.self)
-        else {
+        let isControl = first < 0x20 || first == 0x7F
+        guard !isControl, let shown = String(validating: bytes.buffer, as: UTF8.self) else {
             return SyntaxError(
                 "unexpected byte 0x\(String(first, radix: 16)) outside of a string", at: position)
         }

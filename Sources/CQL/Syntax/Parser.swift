@@ -139,8 +139,7 @@ struct Parser {
         let width = token.kind == .dollarString ? 2 : 1
         let bytes = lexer.text[(token.start + width)..<(token.end - width)]
         if !token.needsFolding {
-            guard let text = String(validating: bytes.buffer, as: UTF8.self) else { throw notUTF8() }
-            return text
+            return try validated(String(validating: bytes.buffer, as: UTF8.self))
         }
         let quote = lexer.text[token.start]
         var plain: [UInt8] = []
@@ -150,12 +149,14 @@ struct Parser {
             plain.append(bytes[index])
             index += bytes[index] == quote ? 2 : 1
         }
-        guard let text = String(validating: plain, as: UTF8.self) else { throw notUTF8() }
-        return text
+        return try validated(String(validating: plain, as: UTF8.self))
     }
 
-    private func notUTF8() -> SyntaxError {
-        SyntaxError("the text in quotes is not valid UTF-8", at: token.position)
+    private func validated(_ text: String?) throws(SyntaxError) -> String {
+        guard let text else {
+            throw SyntaxError("the text in quotes is not valid UTF-8", at: token.position)
+        }
+        return text
     }
 
     // MARK: Small rules
