@@ -55,6 +55,11 @@ let package = Package(
 
         // Environment: clock, files, randomness, executors.
         .target(name: "Environment", dependencies: ["Bytes"], swiftSettings: settings),
+        .testTarget(
+            name: "EnvironmentTests",
+            dependencies: ["Bytes", "Environment"],
+            swiftSettings: settings
+        ),
 
         // CQLProtocol: the CQL binary protocol's frames and messages, both directions, no I/O.
         .target(name: "CQLProtocol", dependencies: ["Bytes", "Model"], swiftSettings: settings),

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Bytes
+import Environment
+import Foundation
+import Testing
+
+/// What every `FileSystem` promises, asked of each of them alike.
+@Suite("Every file system")
+struct FileSystemConformanceTests {
+    enum Kind: CaseIterable {
+        case memory
+        case posix
+        case wrapped
+    }
+
+    /// Runs `body` with a file system and an empty folder in it, which is removed afterwards.
+    private func with(_ kind: Kind, _ body: (any FileSystem, String) throws -> Void) throws {
+        switch kind {
+        case .memory, .wrapped:
+            let memory = MemoryFileSystem()
+            try memory.createDirectory("/base")
+            let wrapper = FaultInjectingFileSystem(wrapping: memory)
+            try body(kind == .memory ? memory : wrapper, "/base")
+        case .posix:
+            let base = NSTemporaryDirectory() + "/tholos-environment-\(UUID().uuidString)"
+            try FileManager.default.createDirectory(
+                atPath: base,
+                withIntermediateDirectories: true
+            )
+            defer { try? FileManager.default.removeItem(atPath: base) }
+            try body(POSIXFileSystem(), base)
+        }
+    }
+
+    private func write(_ files: any FileSystem, _ path: String, _ text: String) throws {
+        let file = try files.create(path)
+        try Array(text.utf8).withView { try file.append($0) }
+        try file.sync()
+        file.close()
+    }
+
+    private func read(_ files: any FileSystem, _ path: String) throws -> String {
+        let file = try files.open(path)
+        var bytes = [UInt8](repeating: 0, count: file.size)
+        let count = try bytes.withUnsafeMutableBytes { try file.read(at: 0, into: $0) }
+        #expect(count == bytes.count)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private func reason(_ body: () throws -> Void) -> FileError.Reason? {
+        do {
+            try body()
+            return nil
+        } catch {
+            return (error as? FileError)?.reason
+        }
+    }
+
+    @Test("reads back at any offset what was appended", arguments: Kind.allCases)
+    func appendsAndReads(kind: Kind) throws {
+        try with(kind) { files, base in
+            let file = try files.create(base + "/a")
+            try [1, 2, 3].withView { try file.append($0) }
+            try [4, 5].withView { try file.append($0) }
+            #expect(file.size == 5)
+            try file.sync()
+            let reader = try files.open(base + "/a")
+            #expect(reader.size == 5)
+            var part = [UInt8](repeating: 9, count: 4)
+            #expect(try part.withUnsafeMutableBytes { try reader.read(at: 3, into: $0) } == 2)
+            #expect(part == [4, 5, 9, 9])
+            #expect(try part.withUnsafeMutableBytes { try reader.read(at: 5, into: $0) } == 0)
+            #expect(try part.withUnsafeMutableBytes { try reader.read(at: 500, into: $0) } == 0)
+            file.close()
+            #expect(reason { try [1].withView { try file.append($0) } } != nil)
+            #expect(reason { try file.sync() } != nil)
+        }
+    }
+
+    @Test("a new file replaces the old one, whose readers keep their bytes", arguments: Kind.allCases)
+    func createReplaces(kind: Kind) throws {
+        try with(kind) { files, base in
+            try write(files, base + "/a", "old")
+            let reader = try files.open(base + "/a")
+            try write(files, base + "/a", "newer")
+            var bytes = [UInt8](repeating: 0, count: 8)
+            #expect(try bytes.withUnsafeMutableBytes { try reader.read(at: 0, into: $0) } == 3)
+            #expect(try read(files, base + "/a") == "newer")
+            try files.remove(base + "/a")
+            #expect(try bytes.withUnsafeMutableBytes { try reader.read(at: 0, into: $0) } == 3)
+        }
+    }
+
+    @Test("names: create, rename over, list, remove", arguments: Kind.allCases)
+    func names(kind: Kind) throws {
+        try with(kind) { files, base in
+            try files.createDirectory(base + "/x/y/z")
+            try files.createDirectory(base + "/x/y/z")
+            #expect(try files.kind(base + "/x/y/z") == .directory)
+            try write(files, base + "/b", "b")
+            try write(files, base + "/a", "aa")
+            try files.rename(base + "/a", to: base + "/b")
+            #expect(try files.list(base) == ["b", "x"])
+            #expect(try files.kind(base + "/b") == .file(size: 2))
+            #expect(try files.kind(base + "/a") == nil)
+            #expect(try files.kind(base + "/b/c") == nil)
+            try files.rename(base + "/b", to: base + "/x/c")
+            #expect(try read(files, base + "/x/c") == "aa")
+            try files.syncDirectory(base)
+            try files.remove(base + "/x/c")
+            try files.removeDirectory(base + "/x/y/z")
+            #expect(try files.list(base + "/x") == ["y"])
+            #expect(try files.freeSpace(base) > 0)
+        }
+    }
+
+    @Test("failures have reasons", arguments: Kind.allCases)
+    func reasons(kind: Kind) throws {
+        try with(kind) { files, base in
+            try write(files, base + "/f", "f")
+            try files.createDirectory(base + "/d/e")
+            #expect(reason { _ = try files.open(base + "/none") } == .notFound)
+            #expect(reason { _ = try files.create(base + "/none/a") } == .notFound)
+            #expect(reason { try files.remove(base + "/none") } == .notFound)
+            #expect(reason { try files.rename(base + "/none", to: base + "/a") } == .notFound)
+            #expect(reason { try files.removeDirectory(base + "/none") } == .notFound)
+            #expect(reason { _ = try files.list(base + "/none") } == .notFound)
+            #expect(reason { try files.syncDirectory(base + "/none") } == .notFound)
+            #expect(reason { _ = try files.freeSpace(base + "/none") } == .notFound)
+            #expect(reason { try files.createDirectory(base + "/f") } == .exists)
+            #expect(reason { _ = try files.open(base + "/d") } != nil)
+            #expect(reason { _ = try files.create(base + "/d") } != nil)
+            #expect(reason { try files.remove(base + "/d") } != nil)
+            #expect(reason { try files.removeDirectory(base + "/d") } != nil)
+            #expect(try files.list(base + "/d") == ["e"])
+            #expect(try read(files, base + "/f") == "f")
+        }
+    }
+
+    @Test("a lock is exclusive until it is closed", arguments: Kind.allCases)
+    func locks(kind: Kind) throws {
+        try with(kind) { files, base in
+            let first = try files.lock(base + "/LOCK")
+            #expect(reason { _ = try files.lock(base + "/LOCK") } == .locked)
+            first.close()
+            let second = try files.lock(base + "/LOCK")
+            #expect(reason { _ = try files.lock(base + "/LOCK") } == .locked)
+            second.close()
+        }
+    }
+
+    @Test("errors say what, where and why")
+    func errorText() {
+        let error = FileError(operation: .syncDirectory, path: "/a", reason: .diskFull)
+        #expect(
+            error.description
+                == "cannot sync folder /a: no space left on the device; free some and try again"
+        )
+    }
+}
