@@ -25,6 +25,8 @@ let package = Package(
     dependencies: [
         // YAML: the configuration file.
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        // Command lines: parsing, help, completion scripts.
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     ],
     targets: [
         // Bytes: varints, checksums, hashes, arenas, codecs.
@@ -88,6 +90,33 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "ServerTests", dependencies: ["Server"], swiftSettings: settings),
+
+        // Shell: statements by hand or from a script, to a node or to an embedded database.
+        system("CEdit", "libedit-dev"),
+        .target(
+            name: "Shell",
+            dependencies: [
+                "Bytes", "CEdit", "Environment", "Model",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "ShellTests",
+            dependencies: ["Bytes", "CQL", "Environment", "Model", "Shell"],
+            resources: [.copy("Golden")],
+            swiftSettings: settings
+        ),
+
+        // The executable: parses arguments, builds, runs; nothing else.
+        .executableTarget(
+            name: "tholos",
+            dependencies: [
+                "Shell",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
 
         // The conventions, checked on the sources.
         .testTarget(name: "TidyTests", swiftSettings: settings),

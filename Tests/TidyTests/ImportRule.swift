@@ -12,6 +12,14 @@ enum ImportRule {
         ("Storage", ["Bytes", "Environment", "Model", "Synchronization"]),
         ("CQL", ["Bytes", "Model"]),
         ("Server", ["Bytes", "Environment", "Model", "Yams"]),
+        (
+            "Shell",
+            [
+                "ArgumentParser", "Bytes", "CEdit", "Environment", "Glibc", "Model",
+                "Synchronization",
+            ]
+        ),
+        ("tholos", ["ArgumentParser", "Shell"]),
     ]
 
     /// What a person runs: these may use Foundation sparingly, print, and read the time.

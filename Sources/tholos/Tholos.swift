@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Shell
+
+/// The one executable: its subcommands are the targets that a person runs.
+@main
+struct Tholos: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tholos",
+        abstract:
+            "A wide-column and document database that speaks Cassandra's and MongoDB's languages.",
+        discussion: """
+            To try it without a server: tholos shell --embedded ./data
+            """,
+        version: "tholos \(ProductVersion.text)",
+        subcommands: [
+            ShellCommand.self
+        ]
+    )
+
+    /// Exit code 2 says that the arguments were wrong, as for most tools; the library's is 64.
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+            OutputStream(descriptor: 2).write(fullMessage(for: error) + "\n")
+            exit(withError: ExitCode(2))
+        }
+    }
+}
