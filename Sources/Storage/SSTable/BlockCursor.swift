@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+
+/// A position in one block's entries. The layout stands at `BlockBuilder`.
+///
+/// The bytes passed their checksum, but are not trusted: every length is checked, and an entry that
+/// breaks the format ends the block with `isMalformed` set. Used from one thread.
+final class BlockCursor {
+    private var block: Block?
+    private var base = ByteView.nowhere
+    /// Where the entries end and the restart points begin.
+    private var entriesEnd = 0
+    private var restartCount = 0
+
+    /// Whether the cursor stands on an entry.
+    private(set) var isValid = false
+    /// Whether the block broke its format; the cursor is then invalid.
+    private(set) var isMalformed = false
+    /// Where the current entry begins, and the one after it, in the block.
+    private(set) var entryOffset = 0
+    private var nextOffset = 0
+    private var keyBase = ByteView.nowhere
+    private var keyCount = 0
+    private var valueOffset = 0
+    private var valueCount = 0
+
+    /// The key as it is put together from its parts.
+    private var scratch: UnsafeMutableRawPointer
+    private var scratchCapacity: Int
+
+    /// The entries of one restart interval, gathered to walk through them backwards.
+    private var interval: [IntervalEntry] = []
+    private var intervalKeys = ByteWriter(capacity: 16)
+    private var intervalPosition = -1
+
+    private struct IntervalEntry {
+        let entryOffset: Int
+        let nextOffset: Int
+        let keyOffset: Int
+        let keyCount: Int
+        let valueOffset: Int
+        let valueCount: Int
+    }
+
+    init() {
+        scratchCapacity = 128
+        scratch = UnsafeMutableRawPointer.allocate(byteCount: scratchCapacity, alignment: 16)
+    }
+
+    deinit { scratch.deallocate() }
+
+    /// The current entry's key, valid until the cursor moves.
+    var key: ByteView { ByteView(keyBase, count: keyCount) }
+
+    /// The current entry's value, valid while the block is held.
+    var value: ByteView { ByteView(base + valueOffset, count: valueCount) }
+
+    /// Turns to another block; the cursor stands on no entry. False when the block is malformed.
+    func attach(_ block: Block) -> Bool {
+        self.block = block
+        base = block.view.base
+        isValid = false
+        isMalformed = false
+        intervalPosition = -1
+        keyCount = 0
+        let count = block.count
+        guard count >= 4 else { return fail() }
+        restartCount = Int(block.view.loadLittleEndian(count - 4, as: UInt32.self))
+        guard restartCount <= (count - 4) / 4 else { return fail() }
+        entriesEnd = count - 4 - 4 * restartCount
+        guard (restartCount == 0) == (entriesEnd == 0) else { return fail() }
+        return true
+    }
+
+    /// Lets go of the block.
+    func detach() {
+        block = nil
+        base = ByteView.nowhere
+        entriesEnd = 0
+        restartCount = 0
+        isValid = false
+        isMalformed = false
+        intervalPosition = -1
+    }
+
+    // MARK: Moving
+
+    /// Moves to the first entry; false when there is none.
+    func seekToFirst() -> Bool {
+        guard restartCount > 0 else { return leave() }
+        return jump(to: 0)
+    }
+
+    /// Moves to the last entry; false when there is none.
+    func seekToLast() -> Bool {
+        guard restartCount > 0 else { return leave() }
+        return gather(restart: restartCount - 1, before: entriesEnd) && enterInterval()
+    }
+
+    /// Moves to the first entry whose key is not below `target`; false when there is none.
+    func seek(atOrAfter target: ByteView) -> Bool {
+        var low = 0
+        var high = restartCount
+        while low < high {
+            let middle = (low + high) / 2
+            guard let key = restartKey(middle) else { return fail() }
+            let order = key.compare(target)
+            if order == 0 { return jump(to: middle) }
+            if order < 0 { low = middle + 1 } else { high = middle }
+        }
+        guard restartCount > 0, jump(to: max(low - 1, 0)) else { return leave() }
+        while key.compare(target) < 0 {
+            guard next() else { return false }
+        }
+        return true
+    }
+
+    /// Moves to the last entry whose key is not above `target`; false when there is none.
+    func seek(atOrBefore target: ByteView) -> Bool {
+        var low = 0
+        var high = restartCount
+        while low < high {
+            let middle = (low + high) / 2
+            guard let key = restartKey(middle) else { return fail() }
+            let order = key.compare(target)
+            if order == 0 { return jump(to: middle) }
+            if order < 0 { low = middle + 1 } else { high = middle }
+        }
+        guard low > 0 else { return leave() }
+        let restart = low - 1
+        let end = low < restartCount ? restartOffset(low) : entriesEnd
+        guard jump(to: restart) else { return false }
+        var found = entryOffset
+        while nextOffset < end {
+            guard next() else { return false }
+            if key.compare(target) > 0 { break }
+            found = entryOffset
+        }
+        if entryOffset == found { return true }
+        guard jump(to: restart) else { return false }
+        while entryOffset < found {
+            guard next() else { return false }
+        }
+        return true
+    }
+
+    /// Moves to the next entry; false after the last.
+    func next() -> Bool {
+        if intervalPosition >= 0 { leaveInterval() }
+        guard nextOffset < entriesEnd else { return leave() }
+        return decode(at: nextOffset)
+    }
+
+    /// Moves to the entry before the current one; false at the first.
+    func previous() -> Bool {
+        if intervalPosition > 0 {
+            intervalPosition -= 1
+            useInterval()
+            return true
+        }
+        guard entryOffset > 0 else { return leave() }
+        // The interval that holds the byte before the current entry.
+        var low = 0
+        var high = restartCount
+        while low < high {
+            let middle = (low + high) / 2
+            if restartOffset(middle) < entryOffset { low = middle + 1 } else { high = middle }
+        }
+        guard low > 0 else { return fail() }
+        return gather(restart: low - 1, before: entryOffset) && enterInterval()
+    }
+
+    /// The last entry before the current one whose value begins with a byte that has all bits of
+    /// `mask`: its value; nil when there is none.
+    func lastValue(beforeCurrentWith mask: UInt8) -> ByteView? {
+        var end = entryOffset
+        var restart = restartCount
+        while restart > 0 {
+            restart -= 1
+            let start = restartOffset(restart)
+            if start >= end { continue }
+            var found: ByteView?
+            var offset = start
+            while offset < end {
+                guard let entry = readLengths(at: offset) else { return nil }
+                let value = ByteView(
+                    base + (entry.bodyOffset + entry.unshared),
+                    count: entry.valueCount
+                )
+                if value.count > 0, value[0] & mask == mask { found = value }
+                offset = entry.end
+            }
+            if let found { return found }
+            end = start
+        }
+        return nil
+    }
+
+    // MARK: Decoding
+
+    private struct Lengths {
+        let shared: Int
+        let unshared: Int
+        let valueCount: Int
+        let bodyOffset: Int
+        var end: Int { bodyOffset + unshared + valueCount }
+    }
+
+    /// Reads an entry's lengths and checks that it ends within the entries; nil if it doesn't.
+    @inline(__always)
+    private func readLengths(at offset: Int) -> Lengths? {
+        if offset + 3 <= entriesEnd {
+            let shared = base.load(fromByteOffset: offset, as: UInt8.self)
+            let unshared = base.load(fromByteOffset: offset + 1, as: UInt8.self)
+            let valueCount = base.load(fromByteOffset: offset + 2, as: UInt8.self)
+            if (shared | unshared | valueCount) < 0x80 {
+                let lengths = Lengths(
+                    shared: Int(shared),
+                    unshared: Int(unshared),
+                    valueCount: Int(valueCount),
+                    bodyOffset: offset + 3
+                )
+                return lengths.end <= entriesEnd ? lengths : nil
+            }
+        }
+        return readLongLengths(at: offset)
+    }
+
+    @inline(never)
+    private func readLongLengths(at offset: Int) -> Lengths? {
+        var reader = ByteReader(ByteView(base, count: entriesEnd))
+        reader.offset = offset
+        guard let shared = try? reader.readCount(max: entriesEnd),
+            let unshared = try? reader.readCount(max: entriesEnd),
+            let valueCount = try? reader.readCount(max: entriesEnd),
+            unshared + valueCount <= reader.remaining
+        else { return nil }
+        return Lengths(
+            shared: shared,
+            unshared: unshared,
+            valueCount: valueCount,
+            bodyOffset: reader.offset
+        )
+    }
+
+    /// Makes the entry at `offset` the current one; the entry before it must be the current one, or
+    /// `keyCount` 0.
+    @inline(__always)
+    private func decode(at offset: Int) -> Bool {
+        guard let lengths = readLengths(at: offset), lengths.shared <= keyCount else {
+            return fail()
+        }
+        let count = lengths.shared + lengths.unshared
+        if count > scratchCapacity { growScratch(count) }
+        (scratch + lengths.shared).copyMemory(
+            from: base + lengths.bodyOffset,
+            byteCount: lengths.unshared
+        )
+        keyBase = UnsafeRawPointer(scratch)
+        keyCount = count
+        valueOffset = lengths.bodyOffset + lengths.unshared
+        valueCount = lengths.valueCount
+        entryOffset = offset
+        nextOffset = lengths.end
+        isValid = true
+        return true
+    }
+
+    private func jump(to restart: Int) -> Bool {
+        intervalPosition = -1
+        keyCount = 0
+        let offset = restartOffset(restart)
+        guard offset < entriesEnd else { return fail() }
+        return decode(at: offset)
+    }
+
+    private func restartOffset(_ restart: Int) -> Int {
+        let word = base.loadUnaligned(fromByteOffset: entriesEnd + 4 * restart, as: UInt32.self)
+        return Int(UInt32(littleEndian: word))
+    }
+
+    /// The key at a restart point, in place; nil when it is malformed.
+    private func restartKey(_ restart: Int) -> ByteView? {
+        let offset = restartOffset(restart)
+        guard offset < entriesEnd, let lengths = readLengths(at: offset), lengths.shared == 0 else {
+            return nil
+        }
+        return ByteView(base + lengths.bodyOffset, count: lengths.unshared)
+    }
+
+    // MARK: Walking backwards
+
+    /// Decodes the entries from a restart point up to the offset `end` into `interval`.
+    private func gather(restart: Int, before end: Int) -> Bool {
+        interval.removeAll(keepingCapacity: true)
+        intervalKeys.removeAll()
+        guard jump(to: restart) else { return false }
+        while true {
+            interval.append(
+                IntervalEntry(
+                    entryOffset: entryOffset,
+                    nextOffset: nextOffset,
+                    keyOffset: intervalKeys.count,
+                    keyCount: keyCount,
+                    valueOffset: valueOffset,
+                    valueCount: valueCount
+                )
+            )
+            intervalKeys.append(key)
+            guard nextOffset < end else { return nextOffset == end || fail() }
+            guard decode(at: nextOffset) else { return false }
+        }
+    }
+
+    private func enterInterval() -> Bool {
+        intervalPosition = interval.count - 1
+        useInterval()
+        return true
+    }
+
+    private func useInterval() {
+        let entry = interval[intervalPosition]
+        keyBase = intervalKeys.view.base + entry.keyOffset
+        keyCount = entry.keyCount
+        valueOffset = entry.valueOffset
+        valueCount = entry.valueCount
+        entryOffset = entry.entryOffset
+        nextOffset = entry.nextOffset
+        isValid = true
+    }
+
+    /// Brings the current key back to where forward decoding extends it.
+    private func leaveInterval() {
+        intervalPosition = -1
+        scratch.copyMemory(from: keyBase, byteCount: keyCount)
+        keyBase = UnsafeRawPointer(scratch)
+    }
+
+    // MARK: Ends
+
+    private func growScratch(_ count: Int) {
+        let capacity = max(count, scratchCapacity * 2)
+        let moved = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
+        moved.copyMemory(from: scratch, byteCount: scratchCapacity)
+        scratch.deallocate()
+        scratch = moved
+        scratchCapacity = capacity
+    }
+
+    private func leave() -> Bool {
+        isValid = false
+        intervalPosition = -1
+        return false
+    }
+
+    @inline(never)
+    private func fail() -> Bool {
+        isMalformed = true
+        return leave()
+    }
+}

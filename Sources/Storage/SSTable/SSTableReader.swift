@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Bytes
+package import Environment
+
+/// An open SSTable: its top index, filter and statistics in memory, its blocks on disk.
+///
+/// Immutable, so any thread may use it. Entries are reached through an `SSTableCursor`. The format
+/// stands at `SSTableFormat`, the writer is `SSTableWriter`.
+package final class SSTableReader: Sendable {
+    package let path: String
+    /// The number by which caches know the file.
+    package let fileNumber: UInt64
+    /// The file's size in bytes.
+    package let count: Int
+    package let statistics: SSTableStatistics
+    /// `TableSchema.encode` of the table when the file was written.
+    package let schema: [UInt8]
+    /// The format's version in the file.
+    package let version: (major: UInt16, minor: UInt16)
+    /// The filter's shape; nil without a filter.
+    package let filterShape: FilterShape?
+
+    let file: any ReadableFile
+    let salt: UInt64
+    let sections: [Section]
+    let topIndex: Block
+    let footerOffset: Int
+    let directory: BlockHandle
+    /// The whole filter when it is small enough to be kept; else its pages are read when needed.
+    let residentFilter: Block?
+    let filterSection: Section?
+
+    init(_ parts: SSTableParts, fileNumber: UInt64) {
+        path = parts.file.path
+        self.fileNumber = fileNumber
+        count = parts.file.size
+        statistics = parts.statistics
+        schema = parts.schema
+        version = (parts.footer.major, parts.footer.minor)
+        filterShape = parts.filterShape
+        file = parts.file
+        salt = parts.footer.salt
+        sections = parts.sections
+        topIndex = parts.topIndex
+        footerOffset = parts.file.size - SSTableFormat.footerCount
+        directory = parts.footer.directory
+        residentFilter = parts.filter
+        filterSection = parts.filterSection
+    }
+
+    /// Opens the file `path`: reads what stands at its end.
+    ///
+    /// - Parameter fileNumber: names the file in caches; must differ between files that share one.
+    /// - Throws: `.corruption` when it isn't an SSTable or is damaged; `.unsupported` when it was
+    ///   written in a newer format; `.file` when it can't be read.
+    package static func open(
+        fileSystem: any FileSystem,
+        path: String,
+        fileNumber: UInt64 = 0
+    ) throws(StorageError) -> SSTableReader {
+        let file: any ReadableFile
+        do throws(FileError) {
+            file = try fileSystem.open(path)
+        } catch {
+            throw .file(error)
+        }
+        var opener = try SSTableOpener(file)
+        return SSTableReader(try opener.readParts(), fileNumber: fileNumber)
+    }
+
+    /// The memory that the reader holds, in bytes.
+    package var memoryCount: Int {
+        topIndex.memoryCount + (residentFilter?.memoryCount ?? 0) + schema.count + 2048
+    }
+
+    /// Whether there are no entries.
+    package var isEmpty: Bool { statistics.entryCount == 0 }
+
+    // MARK: Pruning
+
+    /// Whether the file may hold entries of the partition with this `PartitionFilter.hash`; false is
+    /// certain. `source` reads a page of a filter that is too large for memory.
+    package func mayContain(
+        _ hash: UInt64,
+        through source: any BlockSource
+    ) throws(StorageError) -> Bool {
+        guard let shape = filterShape, let section = filterSection else { return !isEmpty }
+        let line = shape.line(of: hash)
+        if let filter = residentFilter {
+            let place = filter.view.base + line * FilterShape.lineBytes
+            return PartitionFilter.contains(hash, in: place, probes: shape.probeCount)
+        }
+        let page = try source.block(SSTableReader.page(of: line, in: section), of: self)
+        let offset = line * FilterShape.lineBytes % Int(section.pageCount)
+        guard offset + FilterShape.lineBytes <= page.count else {
+            throw corruption(section.handle, "a filter page", "a shorter one")
+        }
+        let place = page.view.base + offset
+        return PartitionFilter.contains(hash, in: place, probes: shape.probeCount)
+    }
+
+    /// Whether the file may hold entries with this partition part: `mayContain` of its hash.
+    package func mayContain(
+        partition: ByteView,
+        through source: any BlockSource
+    ) throws(StorageError) -> Bool {
+        try mayContain(PartitionFilter.hash(partition: partition), through: source)
+    }
+
+    /// Where the page of a filter's line is stored.
+    static func page(of line: Int, in section: Section) -> BlockHandle {
+        let pageCount = Int(section.pageCount)
+        let offset = line * FilterShape.lineBytes / pageCount * (pageCount + SSTableFormat.trailerCount)
+        return BlockHandle(
+            offset: section.offset + offset,
+            storedCount: min(pageCount + SSTableFormat.trailerCount, section.count - offset)
+        )
+    }
+
+    // MARK: Reading
+
+    /// Whether a handle lies within the file's blocks.
+    func contains(_ handle: BlockHandle) -> Bool {
+        handle.offset >= SSTableFormat.headerCount
+            && handle.storedCount >= SSTableFormat.trailerCount && handle.end <= footerOffset
+    }
+
+    /// Reads, checks and decompresses a block. `scratch` is memory for the stored bytes.
+    package func readBlock(
+        _ handle: BlockHandle,
+        scratch: inout ByteWriter
+    ) throws(StorageError) -> Block {
+        guard contains(handle) else {
+            throw corruption(handle, "a block within the file", "a place outside of it")
+        }
+        scratch.removeAll()
+        try read(at: handle.offset, count: handle.storedCount, into: &scratch)
+        return try decode(scratch.view, at: handle.offset)
+    }
+
+    /// Appends exactly `count` bytes of the file to `writer`.
+    func read(at offset: Int, count: Int, into writer: inout ByteWriter) throws(StorageError) {
+        try StoredBlock.read(file, at: offset, count: count, into: &writer)
+    }
+
+    /// Checks and decompresses the stored block `view` that stands at `offset` of the file.
+    func decode(_ view: ByteView, at offset: Int) throws(StorageError) -> Block {
+        try StoredBlock.decode(view, at: offset, salt: salt, path: path)
+    }
+
+    func corruption(_ handle: BlockHandle, _ expected: String, _ found: String) -> StorageError {
+        .corruption(
+            CorruptionError(
+                path: path,
+                offset: handle.offset,
+                length: handle.storedCount,
+                expected: expected,
+                found: found
+            )
+        )
+    }
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import Model
+
+/// Gathers `SSTableStatistics` while entries pass in key order. Used by writer and verifier alike.
+struct StatisticsBuilder {
+    /// What was gathered up to the last `endPartition`.
+    private(set) var statistics = SSTableStatistics()
+
+    /// The partition that is being read.
+    private var partitionLength = 0
+    private var partitionRows = 0
+    private var partitionBytes = 0
+    private var partitionHasClustering = false
+    private var columnCounts: [Int] = []
+
+    private static let largestPartitionsMax = 10
+    /// Column ids from here on are not counted one by one.
+    private static let columnCountMax = 4096
+
+    init() {}
+
+    /// The length of the partition part of the current partition's keys; 0 before the first.
+    var currentPartitionLength: Int { partitionLength }
+
+    /// Begins a partition whose first key is `key`.
+    mutating func beginPartition(_ key: ByteView) {
+        partitionLength = Key.partitionLength(of: key)
+        partitionRows = 0
+        partitionBytes = 0
+        partitionHasClustering = false
+        statistics.partitionCount += 1
+    }
+
+    /// Ends the partition whose last key is `lastKey`.
+    mutating func endPartition(lastKey: ByteView) {
+        guard partitionLength > 0 else { return }
+        if partitionHasClustering {
+            let clustering = lastKey.dropFirst(partitionLength + 1)
+            let isGreater = statistics.maxClustering.withView { clustering.compare($0) > 0 }
+            if isGreater { statistics.maxClustering = clustering.array }
+        }
+        statistics.partitionRowHistogram.add(partitionRows)
+        statistics.partitionBytesHistogram.add(partitionBytes)
+        noteSize(lastKey.prefix(partitionLength))
+        partitionLength = 0
+    }
+
+    private mutating func noteSize(_ partition: ByteView) {
+        let count = statistics.largestPartitions.count
+        if count == StatisticsBuilder.largestPartitionsMax {
+            guard partitionBytes > statistics.largestPartitions[count - 1].byteCount else { return }
+            statistics.largestPartitions.removeLast()
+        }
+        let size = PartitionSize(
+            partition: partition.array,
+            byteCount: partitionBytes,
+            rowCount: partitionRows
+        )
+        let place = statistics.largestPartitions.firstIndex { $0.byteCount < partitionBytes }
+        statistics.largestPartitions.insert(
+            size,
+            at: place ?? statistics.largestPartitions.count
+        )
+    }
+
+    /// Counts an entry of the current partition and tells what it is.
+    mutating func add(key: ByteView, value: ByteView) throws(MalformedBytes) -> EntryFacts {
+        guard key.count > partitionLength, value.count > 0 else {
+            throw MalformedBytes(offset: 0, expected: "a key with a kind and a value with a header")
+        }
+        statistics.entryCount += 1
+        statistics.rawCount += key.count + value.count
+        partitionBytes += key.count + value.count
+        let kind = key[partitionLength]
+        if kind == Key.clustered, !partitionHasClustering {
+            noteFirstClustering(key.dropFirst(partitionLength + 1))
+        }
+        let header = value[0]
+        if header & EntryHeader.marker != 0 { return try addMarker(value) }
+        if header & EntryHeader.partitionDeletion != 0 {
+            let deletion = try EntryHeader.readPartitionDeletion(value)
+            statistics.partitionDeletionCount += 1
+            note(deletion)
+            return EntryFacts(
+                kind: .partitionDeletion,
+                tombstoneCount: 1,
+                maxTimestamp: deletion.timestamp
+            )
+        }
+        return try addRow(value, isStatic: kind == Key.staticRow)
+    }
+
+    private mutating func noteFirstClustering(_ clustering: ByteView) {
+        partitionHasClustering = true
+        let isLess =
+            statistics.minClustering.isEmpty
+            || statistics.minClustering.withView { clustering.compare($0) < 0 }
+        if isLess { statistics.minClustering = clustering.array }
+    }
+
+    private mutating func addMarker(_ value: ByteView) throws(MalformedBytes) -> EntryFacts {
+        let marker = try RangeMarker(value)
+        var facts = EntryFacts(kind: .marker, tombstoneCount: 1)
+        for deletion in [marker.before, marker.after] {
+            guard let deletion else { continue }
+            note(deletion)
+            facts.maxTimestamp = max(facts.maxTimestamp, deletion.timestamp)
+        }
+        statistics.rangeMarkerCount += 1
+        return facts
+    }
+
+    private mutating func addRow(
+        _ value: ByteView,
+        isStatic: Bool
+    ) throws(MalformedBytes) -> EntryFacts {
+        var facts = EntryFacts(kind: isStatic ? .staticRow : .row)
+        var row = try RowFragment(value)
+        if isStatic {
+            statistics.staticRowCount += 1
+        } else {
+            statistics.rowCount += 1
+            partitionRows += 1
+        }
+        if let liveness = row.liveness {
+            facts.isDead = false
+            facts.maxTimestamp = liveness.timestamp
+            note(timestamp: liveness.timestamp)
+            if liveness.ttl == 0 {
+                statistics.permanentCount += 1
+            } else {
+                statistics.expiringRowCount += 1
+                note(localTime: liveness.expiry)
+                note(ttl: liveness.ttl)
+            }
+        }
+        if let deletion = row.deletion {
+            facts.tombstoneCount += 1
+            facts.maxTimestamp = max(facts.maxTimestamp, deletion.timestamp)
+            statistics.rowDeletionCount += 1
+            note(deletion)
+        }
+        while let cell = try row.nextCell() { add(cell, &facts) }
+        return facts
+    }
+
+    @inline(__always)
+    private mutating func add(_ cell: Cell, _ facts: inout EntryFacts) {
+        statistics.cellCount += 1
+        let column = Int(cell.column)
+        if column < columnCounts.count {
+            columnCounts[column] += 1
+        } else {
+            countNewColumn(column)
+        }
+        facts.maxTimestamp = max(facts.maxTimestamp, cell.timestamp)
+        note(timestamp: cell.timestamp)
+        if cell.flags.isDisjoint(with: [.tombstone, .expiring, .collectionDeletion]) {
+            facts.isDead = false
+            statistics.permanentCount += 1
+            return
+        }
+        note(localTime: cell.localTime)
+        if cell.flags.contains(.collectionDeletion) {
+            statistics.collectionDeletionCount += 1
+            facts.tombstoneCount += 1
+        } else if cell.flags.contains(.tombstone) {
+            statistics.cellTombstoneCount += 1
+            facts.tombstoneCount += 1
+        } else {
+            statistics.expiringCellCount += 1
+            facts.isDead = false
+            note(ttl: cell.ttl)
+        }
+    }
+
+    private mutating func countNewColumn(_ column: Int) {
+        guard column < StatisticsBuilder.columnCountMax else { return }
+        while columnCounts.count <= column { columnCounts.append(0) }
+        columnCounts[column] += 1
+    }
+
+    private mutating func note(_ deletion: Deletion) {
+        note(timestamp: deletion.timestamp)
+        note(localTime: deletion.localTime)
+    }
+
+    @inline(__always)
+    private mutating func note(timestamp: Int64) {
+        if timestamp < statistics.minTimestamp { statistics.minTimestamp = timestamp }
+        if timestamp > statistics.maxTimestamp { statistics.maxTimestamp = timestamp }
+    }
+
+    private mutating func note(localTime: Int64) {
+        if localTime < statistics.minLocalTime { statistics.minLocalTime = localTime }
+        if localTime > statistics.maxLocalTime { statistics.maxLocalTime = localTime }
+    }
+
+    private mutating func note(ttl: UInt32) {
+        if statistics.minTTL == 0 || ttl < statistics.minTTL { statistics.minTTL = ttl }
+        if ttl > statistics.maxTTL { statistics.maxTTL = ttl }
+    }
+
+    /// The statistics of everything; the last partition has ended.
+    func finished(firstKey: [UInt8], lastKey: [UInt8]) -> SSTableStatistics {
+        var result = statistics
+        result.firstKey = firstKey
+        result.lastKey = lastKey
+        for (column, count) in columnCounts.enumerated() where count > 0 {
+            result.columnCellCounts[UInt32(column)] = count
+        }
+        return result
+    }
+}

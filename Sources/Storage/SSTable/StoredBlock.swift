@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import Environment
+
+/// A block as it stands in the file: payload, codec, uncompressed size, checksum.
+enum StoredBlock {
+    /// Appends exactly `count` bytes of a file to `writer`.
+    static func read(
+        _ file: any ReadableFile,
+        at offset: Int,
+        count: Int,
+        into writer: inout ByteWriter
+    ) throws(StorageError) {
+        let before = writer.count
+        do throws(FileError) {
+            try writer.append(upTo: count) { (buffer) throws(FileError) in
+                try file.read(at: offset, into: buffer)
+            }
+        } catch {
+            throw .file(error)
+        }
+        let found = writer.count - before
+        guard found == count else {
+            throw .corruption(
+                CorruptionError(
+                    path: file.path,
+                    offset: offset,
+                    length: count,
+                    expected: "\(count) bytes",
+                    found: "the end of the file after \(found)"
+                )
+            )
+        }
+    }
+
+    /// Checks and decompresses the stored block `view` that stands at `offset` of the file.
+    static func decode(
+        _ view: ByteView,
+        at offset: Int,
+        salt: UInt64,
+        path: String,
+        alignment: Int = 16
+    ) throws(StorageError) -> Block {
+        func corruption(_ expected: String, _ found: String) -> StorageError {
+            .corruption(
+                CorruptionError(
+                    path: path,
+                    offset: offset,
+                    length: view.count,
+                    expected: expected,
+                    found: found
+                )
+            )
+        }
+        guard view.count >= SSTableFormat.trailerCount else {
+            throw corruption("a block", "\(view.count) bytes, less than a block's trailer")
+        }
+        let stated = view.loadLittleEndian(view.count - 8, as: UInt64.self)
+        let seed = SSTableFormat.seed(salt: salt, offset: offset)
+        let actual = Checksum.xxh3(view.prefix(view.count - 8), seed: seed)
+        guard stated == actual else {
+            throw corruption("checksum \(hexadecimal(stated))", hexadecimal(actual))
+        }
+        let payload = view.prefix(view.count - SSTableFormat.trailerCount)
+        let rawCodec = view[payload.count]
+        guard let codec = Codec(rawValue: rawCodec) else {
+            throw .unsupported(
+                UnsupportedFormatError(
+                    path: path,
+                    feature: "blocks of codec \(rawCodec)",
+                    supported: Codec.allCases.map(\.name).joined(separator: ", ")
+                )
+            )
+        }
+        let count = Int(view.loadLittleEndian(payload.count + 1, as: UInt32.self))
+        guard count <= countMax(payload.count, codec) else {
+            throw corruption("a block of at most 1 GiB", "a stated size of \(count) bytes")
+        }
+        let block = Block(count: count, alignment: alignment) { codec.decompress(payload, into: $0) }
+        guard let block else {
+            throw corruption("\(count) bytes compressed with \(codec.name)", "something else")
+        }
+        return block
+    }
+
+    /// The most that a payload can hold: memory is not taken on the word of a file alone.
+    private static func countMax(_ payloadCount: Int, _ codec: Codec) -> Int {
+        switch codec {
+        case .none: payloadCount
+        case .lz4, .snappy: min(payloadCount * 256 + 64, SSTableFormat.blockCountMax)
+        case .zstd: SSTableFormat.blockCountMax
+        }
+    }
+
+    private static func hexadecimal(_ word: UInt64) -> String {
+        let digits = String(word, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+}
