@@ -77,9 +77,11 @@ extension CQLType {
     private static func compare(_ a: ElementReader?, _ b: ElementReader?, _ types: [CQLType]) -> Int {
         guard var a, var b else { return (a == nil ? 0 : 1) - (b == nil ? 0 : 1) }
         var index = 0
-        while !a.isAtEnd, !b.isAtEnd,
-            let left = try? a.next() as ByteView??, let right = try? b.next() as ByteView??
-        {
+        while !a.isAtEnd, !b.isAtEnd {
+            let left = try? a.next() as ByteView??
+            let right = try? b.next() as ByteView??
+            // Damage sorts first.
+            guard let left, let right else { return (left == nil ? 0 : 1) - (right == nil ? 0 : 1) }
             let order = compareElement(left, right, types[index % types.count])
             if order != 0 { return order }
             index += 1

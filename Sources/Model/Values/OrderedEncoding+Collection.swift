@@ -32,10 +32,14 @@ extension OrderedEncoding {
     ) {
         var elements = elements
         var index = 0
+        var end = writer.count
         while !elements.isAtEnd, let element = try? elements.next() as ByteView?? {
             appendElement(element, type: types[index % types.count], to: &writer)
             index += 1
+            if index % types.count == 0 { end = writer.count }
         }
+        // Without a key whose value is damaged.
+        writer.truncate(to: end)
     }
 
     /// Appends the fields up to the last that isn't null: tuples that differ only in nulls at the end
