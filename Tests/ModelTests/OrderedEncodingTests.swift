@@ -46,7 +46,11 @@ struct OrderedEncodingTests {
             for descending in [false, true] {
                 let bytes = encoded(value, type, descending: descending)
                 let tail = Self.separators[random.below(5)]
-                let (back, used) = try decoded(bytes + [tail, 0, 0xFF], type, descending: descending)
+                let (back, used) = try decoded(
+                    bytes + [tail, 0, 0xFF],
+                    type,
+                    descending: descending
+                )
                 #expect(used == bytes.count)
                 #expect(compare(value, back, type) == 0, "\(value)")
                 #expect(back.withView { type.validate($0) } == nil)
@@ -61,11 +65,16 @@ struct OrderedEncodingTests {
         }
     }
 
-    @Test("Values with one spelling come back byte for byte", arguments: [
-        CQLType.ascii, .bigint, .blob, .boolean, .counter, .date, .duration, .inet, .int, .smallint,
-        .text, .time, .timestamp, .timeuuid, .tinyint, .uuid, .varint, .list(.int, frozen: true),
-        .map(.text, .varint, frozen: true), .tuple([.int, .text]),
-    ])
+    @Test(
+        "Values with one spelling come back byte for byte",
+        arguments: [
+            CQLType.ascii, .bigint, .blob, .boolean, .counter, .date, .duration, .inet, .int,
+            .smallint,
+            .text, .time, .timestamp, .timeuuid, .tinyint, .uuid, .varint,
+            .list(.int, frozen: true),
+            .map(.text, .varint, frozen: true), .tuple([.int, .text]),
+        ]
+    )
     func roundTrips(type: CQLType) throws {
         var random = RandomValues(seed: 3)
         for _ in 0..<500 {

@@ -25,13 +25,14 @@ struct RandomValues {
     init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
 
     /// The types that property tests go through.
-    static let types: [CQLType] = scalars + [
-        .list(.int, frozen: true), .set(.text, frozen: true), .list(.blob, frozen: true),
-        .map(.text, .varint, frozen: true), .tuple([.int, .text, .double]),
-        .list(.tuple([.boolean, .decimal]), frozen: true),
-        .map(.timestamp, .list(.inet, frozen: true), frozen: true),
-        .tuple([.timeuuid, .set(.date, frozen: true), .duration, .time]),
-    ]
+    static let types: [CQLType] =
+        scalars + [
+            .list(.int, frozen: true), .set(.text, frozen: true), .list(.blob, frozen: true),
+            .map(.text, .varint, frozen: true), .tuple([.int, .text, .double]),
+            .list(.tuple([.boolean, .decimal]), frozen: true),
+            .map(.timestamp, .list(.inet, frozen: true), frozen: true),
+            .tuple([.timeuuid, .set(.date, frozen: true), .duration, .time]),
+        ]
     static let scalars: [CQLType] = [
         .ascii, .bigint, .blob, .boolean, .counter, .date, .decimal, .double, .duration, .float,
         .inet, .int, .smallint, .text, .time, .timestamp, .timeuuid, .tinyint, .uuid, .varint,
@@ -98,7 +99,10 @@ struct RandomValues {
             (value < 0) == isNegative || value == 0 ? value : value == I.min ? I.max : -value
         }
         let duration = CQLDuration(
-            months: signed(months), days: signed(days), nanoseconds: signed(nanoseconds))
+            months: signed(months),
+            days: signed(days),
+            nanoseconds: signed(nanoseconds)
+        )
         return duration?.bytes ?? [0, 0, 0]
     }
 
@@ -121,8 +125,10 @@ struct RandomValues {
         case .inet: return bytes(chance(2) ? 4 : 16, of: [0, 0, 0, 1, 127, 255])
         case .int: return ValueCoding.int32(integer(Int32.self))
         case .smallint: return ValueCoding.int16(integer(Int16.self))
-        case .time: return ValueCoding.time(
-            nanoseconds: chance(2) ? Int64(below(3)) : Int64(below(86_400_000_000_000)))
+        case .time:
+            return ValueCoding.time(
+                nanoseconds: chance(2) ? Int64(below(3)) : Int64(below(86_400_000_000_000))
+            )
         case .timestamp: return ValueCoding.timestamp(milliseconds: integer(Int64.self))
         case .timeuuid: return uuid(version: 1)
         case .tinyint: return ValueCoding.int8(integer(Int8.self))
@@ -181,7 +187,11 @@ func decoded(
         var writer = ByteWriter()
         var reader = ByteReader(view)
         try OrderedEncoding.decode(
-            type, descending: descending, from: &reader, into: &writer)
+            type,
+            descending: descending,
+            from: &reader,
+            into: &writer
+        )
         return (writer.array, reader.offset)
     }
 }

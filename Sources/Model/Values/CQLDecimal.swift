@@ -74,7 +74,9 @@ package struct CQLDecimal: Hashable, Sendable {
     ///
     /// Never expands a scale: numbers of very different size are told apart by their exponents.
     package static func compare(_ a: CQLDecimal, _ b: CQLDecimal) -> Int {
-        if a.scale == b.scale { return a.unscaled == b.unscaled ? 0 : a.unscaled < b.unscaled ? -1 : 1 }
+        if a.scale == b.scale {
+            return a.unscaled == b.unscaled ? 0 : a.unscaled < b.unscaled ? -1 : 1
+        }
         let signs = (a.sign, b.sign)
         if signs.0 != signs.1 { return signs.0 - signs.1 }
         guard signs.0 != 0 else { return 0 }

@@ -147,19 +147,21 @@ private struct DurationParts {
     }
 
     func duration(isNegative: Bool) -> CQLDuration? {
-        guard !isTooLarge, let months = Int32(exactly: months), let days = Int32(exactly: days),
-            let nanoseconds = signed(nanoseconds, isNegative: isNegative)
+        guard !isTooLarge,
+            let months = DurationParts.signed(months, isNegative, as: Int32.self),
+            let days = DurationParts.signed(days, isNegative, as: Int32.self),
+            let nanoseconds = DurationParts.signed(nanoseconds, isNegative, as: Int64.self)
         else { return nil }
-        return CQLDuration(
-            months: isNegative ? -months : months,
-            days: isNegative ? -days : days,
-            nanoseconds: nanoseconds
-        )
+        return CQLDuration(months: months, days: days, nanoseconds: nanoseconds)
     }
 
-    private func signed(_ value: UInt64, isNegative: Bool) -> Int64? {
-        if isNegative, value == 1 << 63 { return Int64.min }
-        return Int64(exactly: value).map { isNegative ? -$0 : $0 }
+    private static func signed<I: FixedWidthInteger & SignedInteger>(
+        _ magnitude: UInt64,
+        _ isNegative: Bool,
+        as type: I.Type
+    ) -> I? {
+        if isNegative, magnitude == UInt64(I.max) + 1 { return I.min }
+        return I(exactly: magnitude).map { isNegative ? -$0 : $0 }
     }
 }
 

@@ -19,25 +19,34 @@ extension CQLType {
         switch self {
         case .text, .ascii, .blob, .inet, .duration, .date: return a.compare(b)
         case .int: return CQLType.order(Int32(cql: a), Int32(cql: b))
-        case .bigint, .counter, .time, .timestamp: return CQLType.order(Int64(cql: a), Int64(cql: b))
+        case .bigint, .counter, .time, .timestamp:
+            return CQLType.order(Int64(cql: a), Int64(cql: b))
         case .smallint: return CQLType.order(Int16(cql: a), Int16(cql: b))
         case .tinyint: return CQLType.order(Int8(cql: a), Int8(cql: b))
         case .boolean: return (a[0] == 0 ? 0 : 1) - (b[0] == 0 ? 0 : 1)
         case .float:
             return CQLType.order(
-                UInt32(cql: a).map(FloatOrder.sortable), UInt32(cql: b).map(FloatOrder.sortable))
+                UInt32(cql: a).map(FloatOrder.sortable),
+                UInt32(cql: b).map(FloatOrder.sortable)
+            )
         case .double:
             return CQLType.order(
-                UInt64(cql: a).map(FloatOrder.sortable), UInt64(cql: b).map(FloatOrder.sortable))
+                UInt64(cql: a).map(FloatOrder.sortable),
+                UInt64(cql: b).map(FloatOrder.sortable)
+            )
         case .uuid:
             guard let left = UUID(a), let right = UUID(b) else { return a.compare(b) }
             let order = CQLType.order(
-                UUIDOrder.sortable(uuid: left.high), UUIDOrder.sortable(uuid: right.high))
+                UUIDOrder.sortable(uuid: left.high),
+                UUIDOrder.sortable(uuid: right.high)
+            )
             return order != 0 ? order : CQLType.order(left.low, right.low)
         case .timeuuid:
             guard let left = UUID(a), let right = UUID(b) else { return a.compare(b) }
             let order = CQLType.order(
-                UUIDOrder.sortable(timeuuid: left.high), UUIDOrder.sortable(timeuuid: right.high))
+                UUIDOrder.sortable(timeuuid: left.high),
+                UUIDOrder.sortable(timeuuid: right.high)
+            )
             if order != 0 { return order }
             let flip = UUIDOrder.signedBytes
             return CQLType.order(left.low ^ flip, right.low ^ flip)
@@ -65,16 +74,23 @@ extension CQLType {
         switch self {
         case .list(let element, _), .set(let element, _):
             return CQLType.compare(
-                try? ElementReader(collection: a), try? ElementReader(collection: b), [element])
+                try? ElementReader(collection: a),
+                try? ElementReader(collection: b),
+                [element]
+            )
         case .map(let key, let value, _):
             return CQLType.compare(
-                try? ElementReader(map: a), try? ElementReader(map: b), [key, value])
+                try? ElementReader(map: a),
+                try? ElementReader(map: b),
+                [key, value]
+            )
         case .tuple(let types): return CQLType.compareTuples(a, b, types)
         default: return a.compare(b)
         }
     }
 
-    private static func compare(_ a: ElementReader?, _ b: ElementReader?, _ types: [CQLType]) -> Int {
+    private static func compare(_ a: ElementReader?, _ b: ElementReader?, _ types: [CQLType]) -> Int
+    {
         guard var a, var b else { return (a == nil ? 0 : 1) - (b == nil ? 0 : 1) }
         var index = 0
         while !a.isAtEnd, !b.isAtEnd {

@@ -53,7 +53,10 @@ extension CQLType {
         case .text, .ascii:
             let bytes = Array(text)
             if let reason = bytes.withView({ validate($0) }) {
-                throw invalid(text, self == .ascii ? "only ASCII characters" : "UTF-8, not \(reason)")
+                throw invalid(
+                    text,
+                    self == .ascii ? "only ASCII characters" : "UTF-8, not \(reason)"
+                )
             }
             return bytes
         case .blob: return try parseBlob(text)
@@ -64,26 +67,44 @@ extension CQLType {
             throw invalid(text, "true or false")
         case .double:
             return ValueCoding.double(
-                try found(NumberText.float(text, as: Double.self), text, "a number"))
+                try found(NumberText.float(text, as: Double.self), text, "a number")
+            )
         case .float:
             return ValueCoding.float(
-                try found(NumberText.float(text, as: Float.self), text, "a number"))
+                try found(NumberText.float(text, as: Float.self), text, "a number")
+            )
         case .varint, .decimal: return try parseLongNumber(text)
         case .uuid, .timeuuid: return try parseUUID(text)
         case .timestamp:
-            return ValueCoding.timestamp(milliseconds: try found(
-                TimestampText.parse(text), text,
-                "yyyy-mm-dd[( |T)HH:MM[:SS[.fff]]][Z|+hh:mm] or milliseconds since 1970"))
+            return ValueCoding.timestamp(
+                milliseconds: try found(
+                    TimestampText.parse(text),
+                    text,
+                    "yyyy-mm-dd[( |T)HH:MM[:SS[.fff]]][Z|+hh:mm] or milliseconds since 1970"
+                )
+            )
         case .date:
-            return ValueCoding.date(days: try found(
-                TimestampText.parseDate(text), text, "yyyy-mm-dd, from -5877641 to +5881580"))
+            return ValueCoding.date(
+                days: try found(
+                    TimestampText.parseDate(text),
+                    text,
+                    "yyyy-mm-dd, from -5877641 to +5881580"
+                )
+            )
         case .time:
-            return ValueCoding.time(nanoseconds: try found(
-                TimeOfDay.parse(text), text, "HH:MM:SS[.fffffffff]"))
+            return ValueCoding.time(
+                nanoseconds: try found(
+                    TimeOfDay.parse(text),
+                    text,
+                    "HH:MM:SS[.fffffffff]"
+                )
+            )
         case .inet: return try found(InetText.parse(text), text, "an IPv4 or IPv6 address")
         case .duration:
             return try found(
-                CQLDuration.parse(text), text, "a duration such as 1y2mo3w4d5h6m7s or P1Y2M3DT4H"
+                CQLDuration.parse(text),
+                text,
+                "a duration such as 1y2mo3w4d5h6m7s or P1Y2M3DT4H"
             ).bytes
         case .list, .set, .map, .tuple: return try parse(utf8: text)
         }

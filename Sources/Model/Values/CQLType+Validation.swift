@@ -108,7 +108,9 @@ extension CQLType {
         for (index, type) in types.enumerated() {
             if fields.isAtEnd { return nil }
             guard let field = try fields.next() else { continue }
-            if let reason = type.validate(field) { return "\(reason) (in field \(index) of \(self))" }
+            if let reason = type.validate(field) {
+                return "\(reason) (in field \(index) of \(self))"
+            }
         }
         return fields.hasBytesLeft ? "extra bytes after the \(types.count) fields of \(self)" : nil
     }

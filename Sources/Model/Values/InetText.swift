@@ -25,7 +25,8 @@ package enum InetText {
         let hex = { (range: Range<Int>) in
             groups[range].map { String($0, radix: 16) }.joined(separator: ":")
         }
-        return zeros.isEmpty ? hex(0..<8) : hex(0..<zeros.lowerBound) + "::" + hex(zeros.upperBound..<8)
+        return zeros.isEmpty
+            ? hex(0..<8) : hex(0..<zeros.lowerBound) + "::" + hex(zeros.upperBound..<8)
     }
 
     /// The first longest run of at least two zero groups; empty if there is none.

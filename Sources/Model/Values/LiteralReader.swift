@@ -30,6 +30,7 @@ struct LiteralReader {
         isKey: Bool
     ) throws(ValueParseError) -> [UInt8]? {
         scanner.skipSpaces()
+        if readNull(isKey: isKey) { return nil }
         switch type {
         case .list(let element, _):
             return ValueCoding.collection(try readElements(element, of: type, "[", "]"))
@@ -38,7 +39,8 @@ struct LiteralReader {
             return ValueCoding.collection(LiteralReader.ordered(elements, element))
         case .map(let key, let value, _):
             return ValueCoding.map(
-                LiteralReader.ordered(try readEntries(key, value, of: type), key))
+                LiteralReader.ordered(try readEntries(key, value, of: type), key)
+            )
         case .tuple(let types): return try readFields(types, of: type)
         default: return try readScalar(type, isKey: isKey)
         }
@@ -125,7 +127,7 @@ struct LiteralReader {
     private mutating func readScalar(
         _ type: CQLType,
         isKey: Bool
-    ) throws(ValueParseError) -> [UInt8]? {
+    ) throws(ValueParseError) -> [UInt8] {
         if scanner.skip(UInt8(ascii: "'")) {
             return try type.parseScalar(try readQuoted(type)[...])
         }
@@ -135,9 +137,17 @@ struct LiteralReader {
         }
         let text = TextScanner.trimmed(scanner.bytes[start..<scanner.position])
         guard !text.isEmpty else { throw invalid(type, "a value of type \(type)") }
-        var word = TextScanner(text)
-        if word.skip(word: "null"), word.isAtEnd { return nil }
         return try type.parseScalar(text)
+    }
+
+    /// Moves behind the bare word `null` if it is ahead.
+    private mutating func readNull(isKey: Bool) -> Bool {
+        var attempt = scanner
+        guard attempt.skip(word: "null") else { return false }
+        attempt.skipSpaces()
+        if let next = attempt.next, !LiteralReader.endsScalar(next, isKey: isKey) { return false }
+        scanner = attempt
+        return true
     }
 
     private static func endsScalar(_ byte: UInt8, isKey: Bool) -> Bool {

@@ -83,7 +83,9 @@ package struct NumericAccumulator: Sendable {
             return CQLDecimal.sum(number, negated).flatMap { difference in
                 let step = difference.unscaled.dividedHalfEven(by: UInt64(count))
                 return CQLDecimal.sum(
-                    average, CQLDecimal(unscaled: step, scale: difference.scale))
+                    average,
+                    CQLDecimal(unscaled: step, scale: difference.scale)
+                )
             }
         }
     }
@@ -172,9 +174,13 @@ extension BigInteger {
     fileprivate init(_ value: Int128) {
         let magnitude = value.magnitude
         let high = BigInteger(
-            magnitude: UInt64(truncatingIfNeeded: magnitude >> 64), isNegative: value < 0)
+            magnitude: UInt64(truncatingIfNeeded: magnitude >> 64),
+            isNegative: value < 0
+        )
         let low = BigInteger(
-            magnitude: UInt64(truncatingIfNeeded: magnitude), isNegative: value < 0)
+            magnitude: UInt64(truncatingIfNeeded: magnitude),
+            isNegative: value < 0
+        )
         self = high.shifted64 + low
     }
 }

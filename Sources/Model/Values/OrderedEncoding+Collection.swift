@@ -87,7 +87,10 @@ extension OrderedEncoding {
         case .tuple(let types):
             var count = 0
             while try decodeElement(
-                count < types.count ? types[count] : nil, mask: mask, from: &reader, into: &writer
+                count < types.count ? types[count] : nil,
+                mask: mask,
+                from: &reader,
+                into: &writer
             ) {
                 count += 1
             }
@@ -106,7 +109,10 @@ extension OrderedEncoding {
         writer.appendBigEndian(Int32(0))
         var count = 0
         while try decodeElement(
-            types[count % types.count], mask: mask, from: &reader, into: &writer
+            types[count % types.count],
+            mask: mask,
+            from: &reader,
+            into: &writer
         ) {
             count += 1
         }

@@ -129,7 +129,9 @@ extension OrderedEncoding {
         if digits.last == 0 { digits.removeLast() }
         guard
             let number = CQLDecimal(
-                digits: digits, exponent: exponent, isNegative: sign == 0x40
+                digits: digits,
+                exponent: exponent,
+                isNegative: sign == 0x40
             )
         else {
             throw MalformedBytes(offset: reader.offset, expected: "a decimal in range")

@@ -44,7 +44,8 @@ package enum TimestampText {
         scanner.skipSpaces()
         guard let offset = scanZone(&scanner), scanner.isAtEnd else { return nil }
         let (start, overflow) = day.daysSinceEpoch.multipliedReportingOverflow(
-            by: millisecondsPerDay)
+            by: millisecondsPerDay
+        )
         let (sum, sumOverflow) = start.addingReportingOverflow(milliseconds - offset)
         return overflow || sumOverflow ? nearLimit(day, milliseconds - offset) : sum
     }
