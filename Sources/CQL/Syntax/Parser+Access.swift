@@ -5,7 +5,7 @@ extension Parser {
     /// The name of a role: a name or a string.
     private mutating func role() throws(SyntaxError) -> Identifier {
         let start = position
-        if at(.string) { return Identifier(try string(), at: start) }
+        if atString { return Identifier(try string(), at: start) }
         return try identifier("a role name")
     }
 
@@ -188,6 +188,7 @@ extension Parser {
 
     private mutating func resource() throws(SyntaxError) -> AccessStatement.Resource {
         let next = try lookAhead()
+        let isString = next.kind == .string || next.kind == .dollarString
         switch token.keyword {
         case .all where next.kind == .word && next.keyword != .to && next.keyword != .from:
             try advance()
@@ -198,14 +199,14 @@ extension Parser {
         case .table, .columnfamily:
             try advance()
             return .table(try tableName())
-        case .role where Parser.isName(next) || next.kind == .string:
+        case .role where Parser.isName(next) || isString:
             try advance()
             return .role(try role())
         case .function where Parser.isName(next):
             try advance()
             let name = try qualifiedName("a function name")
             return .function(name, try types())
-        case .mbean where next.kind == .string, .mbeans where next.kind == .string:
+        case .mbean where isString, .mbeans where isString:
             try advance()
             return .beans(pattern: try string())
         default:

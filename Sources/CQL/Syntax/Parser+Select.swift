@@ -55,10 +55,7 @@ extension Parser {
         let next = try lookAhead()
         switch next.kind {
         case .word:
-            guard next.keyword != .as else { return false }
-            guard next.keyword?.isReserved != true || next.keyword?.isConstant == true
-                || next.keyword == .token
-            else { return false }
+            guard next.keyword != .as, Parser.beginsTerm(next) else { return false }
         case .quotedName, .star, .string, .dollarString, .integer, .float, .duration, .uuid, .blob,
             .questionMark, .colon, .leftParenthesis, .leftBrace:
             break

@@ -276,7 +276,7 @@ extension Parser {
         // Among selectors `(a)` is a column, unless something follows that it applies to.
         let operand = try ahead.next()
         switch operand.kind {
-        case .word: return operand.keyword?.isReserved != true && operand.keyword != .as
+        case .word: return operand.keyword != .as && Parser.beginsTerm(operand)
         case .quotedName, .string, .dollarString, .integer, .float, .duration, .uuid, .blob,
             .questionMark, .colon, .leftParenthesis, .leftBrace:
             return true

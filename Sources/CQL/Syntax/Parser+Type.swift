@@ -13,7 +13,7 @@ extension Parser {
     }
 
     private mutating func typeForm() throws(SyntaxError) -> TypeReference.Form {
-        if at(.string) { return .custom(try string()) }
+        if atString { return .custom(try string()) }
         if let keyword = token.keyword {
             if let scalar = Parser.scalar(keyword), try lookAhead().kind != .dot {
                 try advance()

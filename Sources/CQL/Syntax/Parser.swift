@@ -195,6 +195,12 @@ struct Parser {
         }
     }
 
+    /// Whether the word `token` can begin a selector: a name, a constant or the function `token`.
+    static func beginsTerm(_ token: Token) -> Bool {
+        guard let keyword = token.keyword else { return true }
+        return !keyword.isReserved || keyword.isConstant || keyword == .token
+    }
+
     /// A name; `what` says of what.
     mutating func identifier(_ what: StaticString = "a name") throws(SyntaxError) -> Identifier {
         let place = token.position
@@ -232,9 +238,12 @@ struct Parser {
         try qualifiedName("a table name")
     }
 
+    /// Whether a string of either notation comes next.
+    var atString: Bool { at(.string) || at(.dollarString) }
+
     /// A string.
     mutating func string(_ what: StaticString = "a string") throws(SyntaxError) -> String {
-        guard at(.string) || at(.dollarString) else { throw expected("\(what)") }
+        guard atString else { throw expected("\(what)") }
         let text = try quotedText()
         try advance()
         return text

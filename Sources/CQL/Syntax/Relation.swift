@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// One condition of a `WHERE` or `IF`.
+///
+/// Not every operator makes sense for every subject; that is found out later, with the schema.
 package struct Relation: Sendable {
     /// What is compared.
     package enum Subject: Sendable {
