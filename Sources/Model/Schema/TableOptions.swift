@@ -23,6 +23,8 @@ package struct TableOptions: Hashable, Sendable {
     package var caching: Map = ["keys": "ALL", "rows_per_partition": "NONE"]
     package var speculativeRetry = "99p"
     package var additionalWritePolicy = "99p"
+    package var allowAutoSnapshot = true
+    package var incrementalBackups = true
     package var readRepair = "BLOCKING"
     package var memtable = "default"
     package var memtableFlushPeriod: Int32 = 0
@@ -51,6 +53,7 @@ extension TableOptions {
     package var all: [(name: String, value: Value)] {
         [
             ("additional_write_policy", .text(additionalWritePolicy)),
+            ("allow_auto_snapshot", .boolean(allowAutoSnapshot)),
             ("bloom_filter_fp_chance", .double(bloomFilterFPChance)),
             ("caching", .map(caching)),
             ("cdc", .boolean(cdc)),
@@ -62,6 +65,7 @@ extension TableOptions {
             ("default_time_to_live", .int(defaultTimeToLive)),
             ("extensions", .map(extensions)),
             ("gc_grace_seconds", .int(gcGraceSeconds)),
+            ("incremental_backups", .boolean(incrementalBackups)),
             ("max_index_interval", .int(maxIndexInterval)),
             ("memtable_flush_period_in_ms", .int(memtableFlushPeriod)),
             ("min_index_interval", .int(minIndexInterval)),
@@ -76,6 +80,8 @@ extension TableOptions {
     package mutating func set(_ name: String, _ value: Value) -> Bool {
         switch (name, value) {
         case ("additional_write_policy", .text(let text)): additionalWritePolicy = text
+        case ("allow_auto_snapshot", .boolean(let flag)): allowAutoSnapshot = flag
+        case ("incremental_backups", .boolean(let flag)): incrementalBackups = flag
         case ("bloom_filter_fp_chance", .double(let number)): bloomFilterFPChance = number
         case ("caching", .map(let map)): caching = map
         case ("cdc", .boolean(let flag)): cdc = flag
