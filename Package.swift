@@ -24,6 +24,7 @@ let package = Package(
     name: "tholos",
     dependencies: [
         // YAML: the configuration file.
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         // Command lines: parsing, help, completion scripts.
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -68,6 +69,26 @@ let package = Package(
         .testTarget(
             name: "CQLProtocolTests",
             dependencies: ["Bytes", "Model", "CQLProtocol"],
+            swiftSettings: settings
+        ),
+
+        // Transport: connections on event loops. NIO is imported here and above.
+        .target(
+            name: "Transport",
+            dependencies: [
+                "Bytes", "CQLProtocol", "Environment", "Model",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TransportTests",
+            dependencies: [
+                "Bytes", "CQLProtocol", "Environment", "Model", "Transport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
             swiftSettings: settings
         ),
 

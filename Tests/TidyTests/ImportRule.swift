@@ -9,6 +9,13 @@ enum ImportRule {
         ("Model", ["Bytes"]),
         ("Environment", ["Bytes", "Glibc", "Synchronization"]),
         ("CQLProtocol", ["Bytes", "Model"]),
+        (
+            "Transport",
+            [
+                "Bytes", "CQLProtocol", "Environment", "Glibc", "Model", "NIOCore", "NIOPosix",
+                "Synchronization",
+            ]
+        ),
         ("Storage", ["Bytes", "Environment", "Model", "Synchronization"]),
         ("CQL", ["Bytes", "Model"]),
         ("Server", ["Bytes", "Environment", "Model", "Yams"]),
