@@ -139,7 +139,26 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // Inputs that once stopped a decoder, replayed; tools/fuzz finds them.
+        .testTarget(
+            name: "CrasherTests",
+            dependencies: ["Bytes", "CQL", "CQLProtocol"],
+            exclude: ["inputs"],
+            swiftSettings: settings
+        ),
+
         // The conventions, checked on the sources.
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]
 )
+
+// Decoders of untrusted bytes under libFuzzer: only for tools/fuzz, which sets the variable.
+if Context.environment["THOLOS_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzz",
+            dependencies: ["Bytes", "CQL", "CQLProtocol"],
+            swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]
+        )
+    )
+}

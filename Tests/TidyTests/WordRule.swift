@@ -46,7 +46,7 @@ struct WordRule {
         WordRule(
             name: "files",
             words: ["FileManager", "FileHandle", "fopen(", "contentsOfFile"],
-            except: ["Environment"],
+            except: ["Environment", "Fuzz"],
             instead: "go through Environment.fileSystem"
         ),
         WordRule(
