@@ -1,46 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The bytes ended early or hold something that their format forbids.
+@usableFromInline
 package struct MalformedBytes: Error, Equatable, CustomStringConvertible {
     /// Where in the input, in bytes from its start.
-    package let offset: Int
+    @usableFromInline package let offset: Int
     /// What was expected there.
-    package let expected: String
+    @usableFromInline package let expected: String
 
     /// An error at `offset`, where `expected` should have been.
+    @inlinable
     package init(offset: Int, expected: String) {
         self.offset = offset
         self.expected = expected
     }
 
+    @inlinable
     package var description: String { "malformed bytes at offset \(offset): expected \(expected)" }
 }
 
 /// Reads untrusted bytes front to back; every read is checked and throws instead of trapping.
+@usableFromInline
 package struct ByteReader {
     /// All the bytes.
-    package let view: ByteView
+    @usableFromInline package let view: ByteView
     /// How many of them have been read.
-    package var offset: Int
+    @usableFromInline package var offset: Int
 
     /// A reader at the start of `view`.
+    @inlinable
     package init(_ view: ByteView) {
         self.view = view
         self.offset = 0
     }
 
     /// How many bytes are left.
+    @inlinable
     package var remaining: Int { view.count - offset }
 
     /// Whether everything has been read.
+    @inlinable
     package var isAtEnd: Bool { offset == view.count }
 
     @inline(never)
-    private func malformed(_ expected: String) -> MalformedBytes {
+    @usableFromInline
+    func malformed(_ expected: String) -> MalformedBytes {
         MalformedBytes(offset: offset, expected: expected)
     }
 
     /// Reads one byte.
+    @inlinable
     package mutating func readByte() throws(MalformedBytes) -> UInt8 {
         guard offset < view.count else { throw malformed("one byte") }
         let byte = view.base.load(fromByteOffset: offset, as: UInt8.self)
@@ -49,6 +58,7 @@ package struct ByteReader {
     }
 
     /// Reads `count` bytes as a view of the input.
+    @inlinable
     package mutating func readView(_ count: Int) throws(MalformedBytes) -> ByteView {
         guard count >= 0, count <= remaining else { throw malformed("\(count) bytes") }
         let part = ByteView(view.base + offset, count: count)
@@ -57,6 +67,7 @@ package struct ByteReader {
     }
 
     /// Reads a big-endian integer.
+    @inlinable
     package mutating func readBigEndian<I: FixedWidthInteger>(
         _ type: I.Type = I.self
     ) throws(MalformedBytes) -> I {
@@ -67,6 +78,7 @@ package struct ByteReader {
     }
 
     /// Reads a little-endian integer.
+    @inlinable
     package mutating func readLittleEndian<I: FixedWidthInteger>(
         _ type: I.Type = I.self
     ) throws(MalformedBytes) -> I {
@@ -77,6 +89,7 @@ package struct ByteReader {
     }
 
     /// Reads an unsigned varint.
+    @inlinable
     package mutating func readVarint() throws(MalformedBytes) -> UInt64 {
         let first = try readByte()
         if first < 0x80 { return UInt64(first) }
@@ -92,11 +105,13 @@ package struct ByteReader {
     }
 
     /// Reads a signed varint (zigzag).
+    @inlinable
     package mutating func readSignedVarint() throws(MalformedBytes) -> Int64 {
         Varint.unzigzag(try readVarint())
     }
 
     /// Reads a count or length and checks that it is at most `max`.
+    @inlinable
     package mutating func readCount(max: Int = Int.max) throws(MalformedBytes) -> Int {
         let value = try readVarint()
         guard value <= UInt64(max) else { throw malformed("a count of at most \(max)") }
@@ -104,6 +119,7 @@ package struct ByteReader {
     }
 
     /// Reads a byte string that was written with `appendLengthPrefixed`.
+    @inlinable
     package mutating func readLengthPrefixed() throws(MalformedBytes) -> ByteView {
         let count = try readVarint()
         guard count <= UInt64(remaining) else { throw malformed("\(count) bytes") }

@@ -6,6 +6,7 @@
 
 extension ByteView {
     /// The index of the first `byte` at or after `start`; nil if there is none.
+    @inlinable
     package func firstIndex(of byte: UInt8, from start: Int = 0) -> Int? {
         invariant(start >= 0 && start <= count, "search start outside of the view")
         guard start < count else { return nil }
@@ -14,6 +15,7 @@ extension ByteView {
     }
 
     /// The index of the first byte of 0x80 or more at or after `start`; `count` if there is none.
+    @inlinable
     package func firstNonASCIIIndex(from start: Int = 0) -> Int {
         invariant(start >= 0 && start <= count, "search start outside of the view")
         var index = start
@@ -31,6 +33,7 @@ extension ByteView {
     }
 
     /// The index of the first byte that isn't part of well-formed UTF-8; nil if all are.
+    @inlinable
     package var firstInvalidUTF8Index: Int? {
         var index = firstNonASCIIIndex()
         while index < count {
@@ -44,7 +47,8 @@ extension ByteView {
 
     /// The length of the well-formed UTF-8 sequence at `index`, in bytes; 0 if there is none
     /// (Unicode, table 3-7: neither overlong forms nor surrogates).
-    private func utf8SequenceLength(at index: Int) -> Int {
+    @usableFromInline
+    func utf8SequenceLength(at index: Int) -> Int {
         let lead = self[index]
         if lead < 0x80 { return 1 }
         let length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4

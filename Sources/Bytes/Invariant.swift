@@ -5,6 +5,7 @@
 ///
 /// For what must never be false by our own doing. Never for input from a client, a file or a peer:
 /// that is an error value.
+@inlinable
 package func invariant(
     _ condition: @autoclosure () -> Bool,
     _ message: @autoclosure () -> String = "",
@@ -16,6 +17,7 @@ package func invariant(
 
 /// Stops the process with `message`: an invariant of our own does not hold.
 @inline(never)
+@usableFromInline
 package func invariantFailure(
     _ message: String,
     file: StaticString = #fileID,
