@@ -36,7 +36,9 @@ package struct ByteView {
 
     /// An address that is never read: the base of empty views.
     @inlinable
-    package static var nowhere: UnsafeRawPointer { UnsafeRawPointer(bitPattern: 16).unsafelyUnwrapped }
+    package static var nowhere: UnsafeRawPointer {
+        UnsafeRawPointer(bitPattern: 16).unsafelyUnwrapped
+    }
 
     /// Whether there are no bytes.
     @inlinable

@@ -3,6 +3,7 @@
 package import Bytes
 
 /// A `duration`: months, days and nanoseconds are kept apart because months and days vary in length.
+///
 /// None is of another sign than the others.
 package struct CQLDuration: Hashable, Sendable {
     /// Months, of 28 to 31 days.

@@ -13,7 +13,9 @@ extension CQLType {
     }
 
     /// Negative, zero or positive as one serialized value sorts before, with or after another in the
-    /// type's order, which is the order of `OrderedEncoding`. No bytes sort before all others.
+    /// type's order, which is the order of `OrderedEncoding`.
+    ///
+    /// No bytes sort before all others.
     package func compare(_ a: ByteView, _ b: ByteView) -> Int {
         if a.isEmpty || b.isEmpty { return (a.isEmpty ? 0 : 1) - (b.isEmpty ? 0 : 1) }
         switch self {

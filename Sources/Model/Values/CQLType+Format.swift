@@ -3,8 +3,10 @@
 package import Bytes
 
 extension CQLType {
-    /// The serialized value as a person reads it: text bare, a timestamp as cqlsh shows it; inside of
-    /// collections as literals. No bytes are an empty text. `parse(text:)` reads it back.
+    /// The serialized value as a person reads it, and as `parse(text:)` reads it back.
+    ///
+    /// Text is bare and a timestamp as cqlsh shows it; inside of collections they are literals. No
+    /// bytes are an empty text.
     package func display(_ value: ByteView) -> String {
         switch self {
         case .text, .ascii: String(cql: value)
@@ -13,8 +15,10 @@ extension CQLType {
         }
     }
 
-    /// The serialized value as a CQL literal: text, dates, times and addresses in quotes, a timestamp
-    /// as ISO 8601. A value of no bytes that no literal can write is `null`.
+    /// The serialized value as a CQL literal.
+    ///
+    /// Text, dates, times and addresses are in quotes, a timestamp is as in ISO 8601. A value of no
+    /// bytes that no literal can write is `null`.
     package func literal(_ value: ByteView) -> String {
         switch self {
         case .text, .ascii: CQLType.quoted(String(cql: value))

@@ -25,9 +25,10 @@ package struct ValueParseError: Error, Equatable, CustomStringConvertible {
 }
 
 extension CQLType {
-    /// The serialized value of a text, such as a field of a CSV file: text bare, other scalars as CQL
-    /// writes them with or without single quotes' content, collections and tuples as CQL literals.
-    /// White space around anything but text is ignored.
+    /// The serialized value of a text, such as a field of a CSV file.
+    ///
+    /// Scalars are as CQL writes them, without quotes; collections and tuples are CQL literals. White
+    /// space around anything but text is ignored.
     package func parse(text: String) throws(ValueParseError) -> [UInt8] {
         try parse(utf8: ArraySlice(text.utf8))
     }

@@ -2,8 +2,10 @@
 
 package import Bytes
 
-/// Reads the elements of a serialized list, set, map or tuple: each is a 4-byte length, which is
-/// negative for null, and its bytes. A map's keys and values alternate.
+/// Reads the elements of a serialized list, set, map or tuple.
+///
+/// Each is a 4-byte length, which is negative for null, and its bytes. A map's keys and values
+/// alternate.
 package struct ElementReader {
     private var reader: ByteReader
     /// How many elements are left, as the collection's count says; nil in a tuple.

@@ -24,7 +24,9 @@ struct LiteralReader {
         return type.invalid(scanner.bytes, "\(expected) at character \(position)")
     }
 
-    /// The next value; nil for null. A bare scalar that is a map's key ends at a colon.
+    /// The next value; nil for null.
+    ///
+    /// A bare scalar that is a map's key ends at a colon.
     private mutating func read(
         _ type: CQLType,
         isKey: Bool

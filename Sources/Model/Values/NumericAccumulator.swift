@@ -9,7 +9,7 @@ package struct NumericOverflow: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// Adds up numbers of one type for `sum` and `avg`, whose results have that type too, as in Cassandra:
+/// Adds up numbers of one type for `sum` and `avg`, whose results have that type too, as in Cassandra.
 ///
 /// - the sum of integers of fixed width wraps around; the average is of the true sum, cut towards zero;
 /// - floating-point numbers are added with compensation (Kahan), as `double` for `float` too; the

@@ -122,7 +122,9 @@ extension OrderedEncoding {
         writer.putBigEndian(Int32(truncatingIfNeeded: count / types.count), at: start)
     }
 
-    /// Appends an element with its length; false at the end mark. With no type, only the end is
+    /// Appends an element with its length; false at the end mark.
+    ///
+    /// With no type, only the end is
     /// expected.
     private static func decodeElement(
         _ type: CQLType?,

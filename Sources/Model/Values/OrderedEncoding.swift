@@ -31,8 +31,9 @@ package enum OrderedEncoding {
     /// Ends a collection or tuple.
     static let endMark: UInt8 = 0x38
 
-    /// Appends the encoding of a serialized value of `type`. A value of no bytes, where the type
-    /// has none, is the caller's to mark.
+    /// Appends the encoding of a serialized value of `type`.
+    ///
+    /// A value of no bytes, where the type has none, is the caller's to mark.
     package static func append(
         _ value: ByteView,
         type: CQLType,

@@ -22,9 +22,11 @@ package enum TimestampText {
             + zone
     }
 
-    /// The milliseconds that a text means: a whole number of them, or
-    /// `yyyy-mm-dd[(T| )HH:MM[:SS[.fff]]][zone]` with a zone of `Z`, `UTC`, `GMT`, `+hh`, `+hhmm` or
-    /// `+hh:mm` (UTC if there is none). Digits beyond milliseconds are dropped. Nil for anything else.
+    /// The milliseconds that a text means; nil if it isn't a moment.
+    ///
+    /// A moment is a whole number of milliseconds, or `yyyy-mm-dd[(T| )HH:MM[:SS[.fff]]][zone]` with a
+    /// zone of `Z`, `UTC`, `GMT`, `+hh`, `+hhmm` or `+hh:mm`, and UTC if there is none. Digits beyond
+    /// milliseconds are dropped.
     package static func parse(_ text: ArraySlice<UInt8>) -> Int64? {
         if let number = wholeNumber(text) { return number }
         var scanner = TextScanner(text)
