@@ -10,12 +10,24 @@ package enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
     case file(FileError)
     /// The file is sound, but this version of Tholos can't read it.
     case unsupported(UnsupportedFormatError)
+    /// The commit log failed.
+    case commitLog(CommitLogError)
+    /// An edit of the manifest failed, now or earlier. Whether the one that failed is durable is not
+    /// known; later ones did not happen.
+    case manifestFailed(FileError)
+    /// The manifest is closed.
+    case manifestClosed
 
     package var description: String {
         switch self {
         case .corruption(let error): error.description
         case .file(let error): error.description
         case .unsupported(let error): error.description
+        case .commitLog(let error): error.description
+        case .manifestFailed(let cause):
+            "the manifest has failed and takes no more changes: \(cause); "
+                + "repair the disk, then restart the node"
+        case .manifestClosed: "the manifest is closed"
         }
     }
 }

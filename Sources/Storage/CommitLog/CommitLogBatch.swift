@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+
+/// Records that are written together, and who waits for them. Used by the log while it fills and by
+/// one background job while it is written, never by both.
+final class CommitLogBatch: @unchecked Sendable {  // Owner: the log or its one background job.
+    /// A place in the bytes where a new segment begins.
+    struct Cut {
+        let offset: Int
+        let header: RecordLogFormat.Header
+    }
+
+    typealias Completion = @Sendable (CommitLogError?) -> Void
+
+    /// What an idle buffer holds on to, in bytes.
+    private static let idleCapacity = 64 << 10
+
+    var bytes = ByteWriter(capacity: 4096)
+    var cuts: [Cut] = []
+    var completions: [Completion] = []
+    private var peak = 0
+
+    var isEmpty: Bool { bytes.count == 0 }
+
+    /// Forgets the content and keeps the memory.
+    func removeAll() {
+        peak = max(peak, bytes.count)
+        bytes.removeAll()
+        cuts.removeAll(keepingCapacity: true)
+        completions.removeAll(keepingCapacity: true)
+    }
+
+    /// Gives memory back that a burst has left, when the log has come to rest.
+    func shrink() {
+        invariant(isEmpty, "a batch in use cannot shrink")
+        guard peak > CommitLogBatch.idleCapacity / 2 else { return }
+        bytes = ByteWriter(capacity: 4096)
+        completions = []
+        peak = 0
+    }
+}
