@@ -33,6 +33,15 @@ import Testing
         #expect(matches("SELECT * FROM system.local WHERE ", "ke").first == "key")
     }
 
+    @Test func putsADotAfterAKeyspaceWhereATableIsWanted() {
+        var names = Completion.Names()
+        names.tables = ["shop": ["orders"]]
+        let completion = Completion(names: names, keyspace: nil, earlier: "")
+        #expect(completion.isQualifier(["shop"], after: "SELECT * FROM "))
+        #expect(!completion.isQualifier(["shop"], after: "USE "))
+        #expect(!completion.isQualifier(["orders"], after: "SELECT * FROM shop."))
+    }
+
     @Test func widthsAreThoseOfATerminal() {
         #expect(DisplayWidth.of("abc") == 3)
         #expect(DisplayWidth.of("日本") == 4)

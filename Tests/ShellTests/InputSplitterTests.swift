@@ -95,8 +95,10 @@ import Testing
         let bytes = Array(input.utf8)
         bytes.withView { view in
             var start = 0
-            while case .statement(let range, let rest) = StatementSplitter.first(in: view, from: start)
-            {
+            while case .statement(let range, let rest) = StatementSplitter.first(
+                in: view,
+                from: start
+            ) {
                 let text = String(decoding: bytes[range], as: UTF8.self)
                 let isBlank = text.allSatisfy { $0.isWhitespace }
                 if !isBlank { expected.append(text) }

@@ -171,6 +171,25 @@ import Testing
         #expect(console.errors.contains("tholos import"))
     }
 
+    @Test func jsonKeepsTheShapeOfValues() throws {
+        func bytes(_ literal: String, _ type: CQLType) throws -> [UInt8] {
+            try type.parse(text: literal)
+        }
+        let map = CQLType.map(.text, .list(.int, frozen: true), frozen: false)
+        #expect(
+            ValueText.json(try bytes("{'a': [1, 2], 'b\"': []}", map), map)
+                == #"{"a": [1, 2], "b\"": []}"#
+        )
+        let tuple = CQLType.tuple([.int, .text, .boolean])
+        #expect(ValueText.json(try bytes("(1, 'x', true)", tuple), tuple) == #"[1, "x", true]"#)
+        let moment = try bytes("2026-05-01 12:30:00+0000", .timestamp)
+        #expect(ValueText.json(moment, .timestamp) == #""2026-05-01T12:30:00.000Z""#)
+        #expect(ValueText.json(try bytes("NaN", .double), .double) == #""NaN""#)
+        #expect(ValueText.json(try bytes("-1.5", .double), .double) == "-1.5")
+        #expect(ValueText.json([0, 0, 0, 9, 1], .list(.int, frozen: true)) == "[]")
+        #expect(ValueText.json(nil, .int) == "null")
+    }
+
     @Test func warningsAreNoResults() async {
         let warned = ShellResult(.void, warnings: ["the batch is large"])
         let backend = ScriptedBackend(["SELECT 1": [.success(warned)]])

@@ -54,7 +54,8 @@ final class LineEditor {
         guard let historyPath, !entry.uppercased().contains("PASSWORD") else { return }
         // Saved at once, so that it survives a closed window. The file is its owner's alone.
         let isNew = access(historyPath, F_OK) != 0
-        if isNew || append_history(1, historyPath) != 0 { write_history(historyPath) }
+        // libedit writes one entry more than it is told to append.
+        if isNew || append_history(0, historyPath) != 0 { write_history(historyPath) }
         if isNew { chmod(historyPath, 0o600) }
     }
 
@@ -79,14 +80,14 @@ extension LineEditor {
         var scalar: UInt32 = 0
         var missing = 0
         while true {
-            if Interrupts.isPressed { return -1 }
-            var byte: UInt8 = 0
-            let count = read(0, &byte, 1)
-            if count < 0, errno == EINTR {
-                if Interrupts.takeResize() { rl_resize_terminal() }
+            let byte: UInt8
+            switch Interrupts.nextEvent() {
+            case .pressed, .end: return -1
+            case .resized:
+                rl_resize_terminal()
                 continue
+            case .key(let key): byte = key
             }
-            guard count == 1 else { return -1 }
             switch byte {
             case 0x80...0xBF where missing > 0:
                 scalar = scalar << 6 | UInt32(byte & 0x3F)
@@ -105,11 +106,12 @@ extension LineEditor {
         _ text: UnsafePointer<CChar>?,
         _ start: Int
     ) -> UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? {
-        edit_finish_completion(CChar(UInt8(ascii: " ")))
         guard let text, let line = edit_line() else { return nil }
         let before = String(decoding: String(cString: line).utf8.prefix(start), as: UTF8.self)
         let word = String(cString: text)
         let found = completion.withLock { $0.matches(of: word, after: before) }
+        let isQualifier = completion.withLock { $0.isQualifier(found, after: before) }
+        edit_finish_completion(CChar(isQualifier ? UInt8(ascii: ".") : UInt8(ascii: " ")))
         guard !found.isEmpty else { return nil }
         matches.withLock { $0 = found.reversed() }
         return rl_completion_matches(text) { _, _ in

@@ -72,11 +72,14 @@ package final class TerminalConsole: Console {
         raw.c_lflag &= ~tcflag_t(ICANON | ECHO)
         tcsetattr(0, TCSANOW, &raw)
         defer { tcsetattr(0, TCSANOW, &before) }
-        var byte: UInt8 = 0
-        guard read(0, &byte, 1) == 1 else {
-            _ = Interrupts.takePress()
-            return nil
+        while true {
+            switch Interrupts.nextEvent() {
+            case .key(let byte): return byte
+            case .resized: continue
+            case .pressed, .end:
+                _ = Interrupts.takePress()
+                return nil
+            }
         }
-        return byte
     }
 }

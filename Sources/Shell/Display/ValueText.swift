@@ -18,10 +18,7 @@ package enum ValueText {
     /// The value without quotes; empty for null, as CSV writes it.
     package static func plain(_ value: [UInt8]?, _ type: CQLType) -> String {
         guard let value else { return "" }
-        switch type {
-        case .text, .ascii: return String(decoding: value, as: UTF8.self)
-        default: return value.withView { display($0, type) }
-        }
+        return value.withView { type.display($0) }
     }
 
     /// `text` with its control characters as escapes, so that a line stays a line.
@@ -81,29 +78,55 @@ package enum ValueText {
         return quoted + "\""
     }
 
-    /// The value as JSON: numbers and booleans bare, everything else a string.
+    /// The value as JSON: numbers and booleans bare, lists, sets and tuples as arrays, maps as objects,
+    /// a timestamp in ISO 8601, and everything else as the string that a table shows.
     package static func json(_ value: [UInt8]?, _ type: CQLType) -> String {
         guard let value else { return "null" }
-        let text = plain(value, type)
+        return value.withView { json($0, type) }
+    }
+
+    private static func json(_ view: ByteView?, _ type: CQLType) -> String {
+        guard let view else { return "null" }
         switch type {
-        case .boolean: return text
+        case .list(let element, _), .set(let element, _):
+            let elements = elements(try? ElementReader(collection: view))
+            return "[" + elements.map { json($0, element) }.joined(separator: ", ") + "]"
+        case .tuple(let types):
+            let fields = elements(ElementReader(tuple: view))
+            return "[" + zip(fields, types).map { json($0, $1) }.joined(separator: ", ") + "]"
+        case .map(let key, let mapped, _):
+            let parts = elements(try? ElementReader(map: view))
+            let members = stride(from: 0, to: parts.count - 1, by: 2).map { index in
+                let name = parts[index].map { key.display($0) } ?? ""
+                return jsonString(name) + ": " + json(parts[index + 1], mapped)
+            }
+            return "{" + members.joined(separator: ", ") + "}"
+        default: return scalarJSON(view, type)
+        }
+    }
+
+    private static func scalarJSON(_ view: ByteView, _ type: CQLType) -> String {
+        let text = type.display(view)
+        switch type {
+        case .boolean where !text.isEmpty: return text
         case .tinyint, .smallint, .int, .bigint, .counter, .varint, .float, .double, .decimal:
-            // Not-a-number and the infinities are no JSON numbers.
+            // Not-a-number and the infinities are no JSON numbers; no bytes are no number either.
             let isNumber = text.utf8.allSatisfy { "0123456789+-.eE".utf8.contains($0) }
             return isNumber && !text.isEmpty ? text : jsonString(text)
+        case .timestamp:
+            let milliseconds = Int64(cql: view)
+            return jsonString(milliseconds.map { TimestampText.iso(milliseconds: $0) } ?? text)
         default: return jsonString(text)
         }
     }
 
-    private static func display(_ value: ByteView, _ type: CQLType) -> String {
-        switch type {
-        case .int where value.count == 4: String(value.loadBigEndian(0, as: Int32.self))
-        case .bigint where value.count == 8: String(value.loadBigEndian(0, as: Int64.self))
-        case .boolean where value.count == 1: value[0] == 0 ? "False" : "True"
-        default:
-            "0x"
-                + value.array.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }
-                .joined()
+    /// The elements up to the end or to where the bytes stop to make sense.
+    private static func elements(_ reader: ElementReader?) -> [ByteView?] {
+        guard var reader else { return [] }
+        var found: [ByteView?] = []
+        while !reader.isAtEnd, let element = try? reader.next() as ByteView?? {
+            found.append(element)
         }
+        return found
     }
 }

@@ -56,6 +56,14 @@ package struct Completion: Sendable {
         }
     }
 
+    /// Whether the only match is a keyspace where a table is wanted, so that a dot comes next.
+    package func isQualifier(_ found: [String], after before: String) -> Bool {
+        guard found.count == 1, names.tables[found[0]] != nil else { return false }
+        let own = keyspace.flatMap { names.tables[$0] } ?? []
+        let last = before.split { !$0.isLetter }.last?.uppercased()
+        return !own.contains(found[0]) && last != "USE" && last != "KEYSPACE"
+    }
+
     /// The keyspace when `before` ends with one and a dot.
     private func qualifier(_ before: String) -> String? {
         guard before.hasSuffix(".") else { return nil }

@@ -141,8 +141,10 @@ extension ShellSession {
     private func versions() async -> String {
         let local = await local()
         var parts = ["tholos shell \(ProductVersion.text)"]
-        if let release = local["release_version"] { parts.append("Cassandra \(release)") }
-        if let language = local["cql_version"] { parts.append("CQL spec \(language)") }
+        if let release = local["release_version"] {
+            parts.append("compatible with Cassandra \(release)")
+        }
+        if let language = local["cql_version"] { parts.append("CQL \(language)") }
         if let version = backend.protocolVersion { parts.append("native protocol v\(version)") }
         return "[" + parts.joined(separator: " | ") + "]"
     }
