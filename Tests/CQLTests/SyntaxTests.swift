@@ -91,6 +91,18 @@ import Testing
         }
     }
 
+    /// The tallest tree that the limit allows: in each parenthesis as long a chain as may be.
+    @Test func tallestTreeIsReadAndReleased() {
+        var fields = "a"
+        var sums = "1"
+        for level in 1..<61 {
+            fields = "(\(fields))" + String(repeating: ".b", count: level)
+            sums = "(\(sums))" + String(repeating: " + 1", count: level)
+        }
+        #expect(message("SELECT \(fields) FROM t") == "parsed")
+        #expect(message("SELECT * FROM t WHERE a = \(sums)") == "parsed")
+    }
+
     @Test func depthIsCountedFromTheSetting() {
         var limits = SyntaxLimits()
         limits.nestingDepthMax = 3
