@@ -2,12 +2,16 @@
 
 /// What `HELP` says.
 package enum HelpTopics {
-    /// A topic: its name, one line about it, and how it is written with an example.
-    struct Topic {
-        let name: String
+    /// A topic: its name, one line about it, how it is written, and statements to try.
+    package struct Topic: Sendable {
+        package let name: String
         let summary: String
         let text: String
+        package var examples = ""
     }
+
+    /// The topics about CQL.
+    package static var statements: [Topic] { StatementTopics.all }
 
     /// The names of all topics.
     package static var names: [String] { (ShellTopics.all + StatementTopics.all).map(\.name) }
@@ -37,7 +41,8 @@ package enum HelpTopics {
         let wanted = aliases[upper] ?? upper
         let all = ShellTopics.all + StatementTopics.all
         guard let topic = all.first(where: { $0.name == wanted }) else { return nil }
-        return "\n\(topic.name): \(topic.summary)\n\n" + indented(topic.text) + "\n"
+        let examples = topic.examples.isEmpty ? "" : indented(topic.examples) + "\n"
+        return "\n\(topic.name): \(topic.summary)\n\n" + indented(topic.text) + "\n" + examples
     }
 
     private static func list(_ topics: [Topic]) -> String {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What `HELP` says of CQL's statements. The examples run one after the other, top to bottom, in the
-/// order CREATE KEYSPACE, USE, CREATE TABLE, and then any.
+/// What `HELP` says of CQL's statements.
 enum StatementTopics {
     static let all: [HelpTopics.Topic] = [
         .init(
@@ -9,7 +8,8 @@ enum StatementTopics {
             summary: "change how a keyspace is replicated",
             text: """
                 ALTER KEYSPACE [IF EXISTS] name WITH REPLICATION = { … } [AND DURABLE_WRITES = …];
-
+                """,
+            examples: """
                 ALTER KEYSPACE shop WITH REPLICATION =
                   {'class': 'NetworkTopologyStrategy', 'dc1': 3};
                 """
@@ -20,7 +20,8 @@ enum StatementTopics {
             text: """
                 ALTER TABLE [IF EXISTS] name
                   ADD column type [, …] | DROP column [, …] | RENAME key TO new | WITH option = … ;
-
+                """,
+            examples: """
                 ALTER TABLE orders ADD note text;
                 ALTER TABLE orders WITH gc_grace_seconds = 3600;
                 """
@@ -32,7 +33,8 @@ enum StatementTopics {
                 BEGIN [UNLOGGED | COUNTER] BATCH [USING TIMESTAMP microseconds]
                   insert, update or delete; …
                 APPLY BATCH;
-
+                """,
+            examples: """
                 BEGIN BATCH
                   INSERT INTO orders (customer, day, id, total) VALUES ('ada', '2026-05-01', 1, 9.5);
                   DELETE FROM orders WHERE customer = 'ada' AND day = '2026-04-01';
@@ -45,7 +47,8 @@ enum StatementTopics {
             text: """
                 CREATE KEYSPACE [IF NOT EXISTS] name
                   WITH REPLICATION = {'class': …, …} [AND DURABLE_WRITES = true | false];
-
+                """,
+            examples: """
                 CREATE KEYSPACE shop
                   WITH REPLICATION = {'class': 'SimpleStrategy', 'replication_factor': 1};
                 """
@@ -61,7 +64,8 @@ enum StatementTopics {
 
                 The partition key decides which node holds the rows, and reads name it; the clustering
                 columns order the rows of a partition.
-
+                """,
+            examples: """
                 CREATE TABLE orders (
                   customer text, day date, id int, total double, tags set<text>,
                   PRIMARY KEY (customer, day, id)
@@ -74,7 +78,8 @@ enum StatementTopics {
             text: """
                 DELETE [column, element[…]] FROM table [USING TIMESTAMP microseconds]
                   WHERE … [IF EXISTS | IF condition [AND …]];
-
+                """,
+            examples: """
                 DELETE FROM orders WHERE customer = 'ada' AND day < '2026-01-01';
                 """
         ),
@@ -83,7 +88,8 @@ enum StatementTopics {
             summary: "remove a keyspace with all of its tables",
             text: """
                 DROP KEYSPACE [IF EXISTS] name;
-
+                """,
+            examples: """
                 DROP KEYSPACE shop;
                 """
         ),
@@ -92,7 +98,8 @@ enum StatementTopics {
             summary: "remove a table with all of its rows",
             text: """
                 DROP TABLE [IF EXISTS] name;
-
+                """,
+            examples: """
                 DROP TABLE orders;
                 """
         ),
@@ -102,7 +109,8 @@ enum StatementTopics {
             text: """
                 INSERT INTO table (column, …) VALUES (value, …) [IF NOT EXISTS]
                   [USING TTL seconds AND TIMESTAMP microseconds];
-
+                """,
+            examples: """
                 INSERT INTO orders (customer, day, id, total, tags)
                   VALUES ('ada', '2026-05-01', 1, 9.5, {'gift'}) USING TTL 86400;
                 """
@@ -115,11 +123,12 @@ enum StatementTopics {
                   [WHERE …] [GROUP BY …] [ORDER BY column ASC | DESC]
                   [PER PARTITION LIMIT n] [LIMIT n] [ALLOW FILTERING];
 
-                SELECT day, total FROM orders WHERE customer = 'ada' AND day >= '2026-01-01' LIMIT 10;
-                SELECT count(*) FROM orders;
-
                 A read without the whole partition key looks at every partition; one that has to throw
                 rows away asks for ALLOW FILTERING.
+                """,
+            examples: """
+                SELECT day, total FROM orders WHERE customer = 'ada' AND day >= '2026-01-01' LIMIT 10;
+                SELECT count(*) FROM orders;
                 """
         ),
         .init(
@@ -127,7 +136,8 @@ enum StatementTopics {
             summary: "remove all rows of a table",
             text: """
                 TRUNCATE [TABLE] name;
-
+                """,
+            examples: """
                 TRUNCATE orders;
                 """
         ),
@@ -157,7 +167,8 @@ enum StatementTopics {
             text: """
                 UPDATE table [USING TTL seconds AND TIMESTAMP microseconds] SET column = value, …
                   WHERE whole primary key [IF EXISTS | IF condition [AND …]];
-
+                """,
+            examples: """
                 UPDATE orders SET tags = tags + {'late'}
                   WHERE customer = 'ada' AND day = '2026-05-01' AND id = 1;
                 """
@@ -167,7 +178,8 @@ enum StatementTopics {
             summary: "name the keyspace of tables that don't say theirs",
             text: """
                 USE keyspace;
-
+                """,
+            examples: """
                 USE shop;
                 """
         ),
