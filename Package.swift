@@ -129,11 +129,28 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // Import: bulk load of CSV and NDJSON into a database behind `ImportTarget`.
+        system("CCSV", "libcsv-dev"),
+        .target(
+            name: "Import",
+            dependencies: [
+                "Bytes", "Environment", "Model", "CCSV", "CZlib",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "ImportTests",
+            dependencies: ["Bytes", "Environment", "Import", "Model"],
+            exclude: ["testdata"],
+            swiftSettings: settings
+        ),
+
         // The executable: parses arguments, builds, runs; nothing else.
         .executableTarget(
             name: "tholos",
             dependencies: [
-                "Shell",
+                "Import", "Shell",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Import
 import Shell
 
 /// The one executable: its subcommands are the targets that a person runs.
@@ -15,7 +16,7 @@ struct Tholos: AsyncParsableCommand {
             """,
         version: "tholos \(ProductVersion.text)",
         subcommands: [
-            ShellCommand.self
+            ShellCommand.self, ImportCommand.self,
         ]
     )
 

@@ -27,7 +27,14 @@ enum ImportRule {
             ]
         ),
         ("Fuzz", ["Bytes", "CQL", "CQLProtocol", "Glibc", "Storage"]),
-        ("tholos", ["ArgumentParser", "Shell"]),
+        (
+            "Import",
+            [
+                "ArgumentParser", "Bytes", "CCSV", "CZlib", "Environment", "Glibc", "Model",
+                "Synchronization",
+            ]
+        ),
+        ("tholos", ["ArgumentParser", "Import", "Shell"]),
     ]
 
     /// What a person runs: these may use Foundation sparingly, print, and read the time.
