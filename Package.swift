@@ -48,10 +48,14 @@ let package = Package(
         .testTarget(name: "ModelTests", dependencies: ["Model"], swiftSettings: settings),
 
         // CQL: the language. Parses, plans, executes.
-        .target(name: "CQL", dependencies: ["Bytes", "Model"], swiftSettings: settings),
+        .target(
+            name: "CQL",
+            dependencies: ["Bytes", "CQLProtocol", "Environment", "Model", "Node", "Storage"],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "CQLTests",
-            dependencies: ["CQL", "Bytes", "Model"],
+            dependencies: ["Bytes", "CQL", "CQLProtocol", "Environment", "Model", "Node", "Storage"],
             exclude: ["testdata"],
             swiftSettings: settings
         ),
@@ -111,6 +115,13 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "ServerTests", dependencies: ["Server"], swiftSettings: settings),
+
+        // Node: shards over the engine, the schema and its log.
+        .target(
+            name: "Node",
+            dependencies: ["Bytes", "Environment", "Model", "Storage"],
+            swiftSettings: settings
+        ),
 
         // Shell: statements by hand or from a script, to a node or to an embedded database.
         system("CEdit", "libedit-dev"),

@@ -64,7 +64,7 @@ package struct Schema: Sendable {
     }
 
     /// Applies a change and moves to `version`.
-    package mutating func apply(_ change: SchemaChange, version: UUID) {
+    package mutating func apply(_ change: SchemaEdit, version: UUID) {
         switch change {
         case .putKeyspace(let name, let replication, let durableWrites):
             var keyspace =
@@ -100,7 +100,7 @@ package struct Schema: Sendable {
 }
 
 /// One change of the schema: what the metadata log holds.
-package enum SchemaChange: Sendable {
+package enum SchemaEdit: Sendable {
     /// Makes a keyspace or replaces its options.
     case putKeyspace(name: String, replication: [String: String], durableWrites: Bool)
     /// Removes a keyspace with all its tables.

@@ -190,7 +190,7 @@ extension TableOptions {
     }
 }
 
-extension SchemaChange {
+extension SchemaEdit {
     /// Appends the change: its kind, then its parts.
     package func encode(to writer: inout ByteWriter) {
         switch self {

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import Environment
+internal import Model
+internal import Storage
+
+/// The node's log of schema changes: what `Schema` is made from at start.
+///
+///     DATA/metadata/metadata-N.log: a record log (`RecordLog`) of
+///     record = version (16) count (varint) edit*       one change, all of its edits or none
+///
+/// At start the whole state is written to a new file, which replaces the old one by rename: so a torn
+/// tail never stays, and the log doesn't grow for ever.
+final class MetadataLog {
+    private let environment: Environment
+    private let folder: String
+    private let file: any AppendableFile
+    private let header: RecordLogFormat.Header
+    private var record = ByteWriter(capacity: 1024)
+    private var isPoisoned = false
+
+    /// The schema that the log held, made from `initial` and all changes.
+    let schema: Schema
+    /// Names the node for good.
+    let hostID: UUID
+
+    /// Opens the log in `folder`, which is made if it isn't there.
+    init(
+        environment: Environment,
+        folder: String,
+        initial: Schema
+    ) throws(StorageError) {
+        self.environment = environment
+        self.folder = folder
+        let files = environment.fileSystem
+        var schema = initial
+        var hostID = UUID(random: environment.random.next(), environment.random.next())
+        var newest: UInt64 = 0
+        var names: [String] = []
+        do throws(FileError) {
+            try files.createDirectory(folder)
+            names = try files.list(folder)
+        } catch {
+            throw .file(error)
+        }
+        let numbers = names.compactMap { MetadataLog.number($0) }.sorted()
+        if let last = numbers.last {
+            newest = last
+            (schema, hostID) = try MetadataLog.read(files, folder, last, initial)
+        }
+        self.schema = schema
+        self.hostID = hostID
+        header = RecordLogFormat.Header(
+            kind: .metadata,
+            segment: newest + 1,
+            salt: environment.random.next(),
+            startsRun: true
+        )
+        do throws(FileError) {
+            let path = MetadataLog.path(folder, header.segment)
+            file = try files.create(path + ".tmp")
+            try file.append(MetadataLog.snapshot(header, schema, hostID, initial).view)
+            try file.sync()
+            try files.rename(path + ".tmp", to: path)
+            try files.syncDirectory(folder)
+            for name in names { try files.remove("\(folder)/\(name)") }
+            try files.syncDirectory(folder)
+        } catch {
+            throw .file(error)
+        }
+    }
+
+    /// Appends one change and makes it durable.
+    func append(_ edits: [SchemaEdit], version: UUID) throws(StorageError) {
+        guard !isPoisoned else { throw MetadataLog.poisoned(folder) }
+        record.removeAll()
+        MetadataLog.encode(edits, version: version, to: &record)
+        var framed = ByteWriter(capacity: record.count + RecordLogFormat.recordOverhead)
+        MetadataLog.frame(record.view, header, at: file.size, to: &framed)
+        do throws(FileError) {
+            try file.append(framed.view)
+            try file.sync()
+        } catch {
+            // What is on disk is not known: nothing may follow it.
+            isPoisoned = true
+            throw .file(error)
+        }
+    }
+
+    func close() { file.close() }
+
+    // MARK: Format
+
+    private static let hostRecord: UInt8 = 1
+    private static let editRecord: UInt8 = 2
+
+    private static func encode(
+        _ edits: [SchemaEdit],
+        version: UUID,
+        to writer: inout ByteWriter
+    ) {
+        writer.append(editRecord)
+        writer.append(version.bytes)
+        writer.appendVarint(edits.count)
+        for edit in edits { edit.encode(to: &writer) }
+    }
+
+    private static func read(
+        _ files: any FileSystem,
+        _ folder: String,
+        _ number: UInt64,
+        _ initial: Schema
+    ) throws(StorageError) -> (Schema, UUID) {
+        let path = path(folder, number)
+        var schema = initial
+        var hostID = UUID(random: 0, 0)
+        let contents = try FileContents(files, path: path)
+        let reader = RecordLogReader(path: path, kind: .metadata, segment: number, mayBeTorn: true)
+        _ = try reader.read(contents.view) { (offset, payload) throws(StorageError) in
+            do throws(MalformedBytes) {
+                try apply(payload, &schema, &hostID)
+            } catch {
+                throw .corruption(
+                    CorruptionError(
+                        path: path,
+                        offset: offset + error.offset,
+                        expected: error.expected,
+                        found: "something else"
+                    )
+                )
+            }
+        }
+        return (schema, hostID)
+    }
+
+    private static func apply(
+        _ payload: ByteView,
+        _ schema: inout Schema,
+        _ hostID: inout UUID
+    ) throws(MalformedBytes) {
+        var reader = ByteReader(payload)
+        switch try reader.readByte() {
+        case hostRecord:
+            if let id = UUID(try reader.readView(16)) { hostID = id }
+        case editRecord:
+            guard let version = UUID(try reader.readView(16)) else { return }
+            for _ in 0..<(try reader.readCount(max: reader.remaining)) {
+                schema.apply(try SchemaEdit(from: &reader), version: version)
+            }
+        default: throw MalformedBytes(offset: 0, expected: "a metadata record")
+        }
+    }
+
+    private static func frame(
+        _ payload: ByteView,
+        _ header: RecordLogFormat.Header,
+        at offset: Int,
+        to writer: inout ByteWriter
+    ) {
+        // Every record is synced before the next is written.
+        RecordLogFormat.appendRecord(
+            payload,
+            salt: header.salt,
+            offset: offset,
+            durable: offset,
+            to: &writer
+        )
+    }
+
+    /// The content of a new file that holds the whole state.
+    private static func snapshot(
+        _ header: RecordLogFormat.Header,
+        _ schema: Schema,
+        _ hostID: UUID,
+        _ initial: Schema
+    ) -> ByteWriter {
+        var content = ByteWriter(capacity: 4096)
+        RecordLogFormat.append(header, to: &content)
+        var record = ByteWriter()
+        record.append(hostRecord)
+        record.append(hostID.bytes)
+        var framed = ByteWriter()
+        let add = { (record: borrowing ByteWriter, content: inout ByteWriter) in
+            framed.removeAll()
+            frame(record.view, header, at: content.count, to: &framed)
+            content.append(framed.view)
+        }
+        add(record, &content)
+        for name in schema.keyspaceNames where initial.keyspaces[name] == nil {
+            guard let keyspace = schema.keyspaces[name] else { continue }
+            var edits: [SchemaEdit] = [
+                .putKeyspace(
+                    name: name,
+                    replication: keyspace.replication,
+                    durableWrites: keyspace.durableWrites
+                )
+            ]
+            edits += keyspace.tables.sorted { $0.key < $1.key }.map { .putTable($0.value) }
+            record.removeAll()
+            encode(edits, version: schema.version, to: &record)
+            add(record, &content)
+        }
+        return content
+    }
+
+    private static func path(_ folder: String, _ number: UInt64) -> String {
+        "\(folder)/metadata-\(number).log"
+    }
+
+    private static func number(_ name: String) -> UInt64? {
+        guard name.hasPrefix("metadata-"), name.hasSuffix(".log") else { return nil }
+        return UInt64(name.dropFirst(9).dropLast(4))
+    }
+
+    private static func poisoned(_ folder: String) -> StorageError {
+        .file(
+            FileError(
+                operation: .append,
+                path: folder,
+                reason: .system(
+                    code: 0,
+                    text: "an earlier schema change failed here; mend the disk and restart the node"
+                )
+            )
+        )
+    }
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+package import Environment
+package import Model
+package import Storage
+import Synchronization
+
+/// One node: its shards, its schema and its data folder.
+///
+///     DATA/lock  DATA/metadata/  DATA/manifest/  DATA/commitlog/SHARD/  DATA/data/KEYSPACE/TABLE-ID/
+package final class Node: Sendable {
+    package let environment: Environment
+    package let options: NodeOptions
+    package let shards: [Shard]
+    package let shardMap: ShardMap
+    /// Names the node for good.
+    package let hostID: UUID
+    /// What recovery found, for the start message.
+    package let recovery: RecoveryReport
+    private let files: TableFiles
+    private let lock: any FileLock
+    private let state: Mutex<State>
+
+    private struct State {
+        var schema: Schema
+        let metadata: MetadataLog
+        var lastTimestamp: Int64 = 0
+    }
+
+    init(_ parts: NodeOpener.Parts) {
+        environment = parts.environment
+        options = parts.options
+        shards = parts.shards
+        shardMap = parts.shardMap
+        hostID = parts.metadata.hostID
+        recovery = parts.recovery
+        files = parts.files
+        lock = parts.lock
+        let schema = parts.metadata.schema
+        let metadata = parts.metadata
+        nonisolated(unsafe) let owned = State(schema: schema, metadata: metadata)
+        state = Mutex(owned)
+    }
+
+    /// Opens the data folder: reads the schema and the manifest, removes what a crash left behind,
+    /// replays the commit logs and flushes what they held.
+    ///
+    /// - Parameters:
+    ///   - executors: one for each shard; they may start running at once.
+    ///   - systemSchema: the keyspaces that are always there and not stored.
+    /// - Throws: `.inUse` when another process has the folder; `.storage` when something in it is
+    ///   damaged or can't be read. Nothing has been changed then that a later start would miss.
+    package static func open(
+        environment: Environment,
+        options: NodeOptions,
+        executors: [any Executor],
+        systemSchema: Schema = Schema()
+    ) throws(NodeError) -> Node {
+        invariant(executors.count == options.shardCount, "one executor for each shard")
+        return Node(
+            try NodeOpener(environment, options, executors, systemSchema).open()
+        )
+    }
+
+    /// The shard that owns a token.
+    package func shard(of token: Token) -> Shard { shards[shardMap.shard(of: token)] }
+
+    /// The schema as of the last change.
+    package var schema: Schema { state.withLock { $0.schema } }
+
+    // MARK: Schema changes
+
+    /// Changes the schema. `plan` sees the schema as it is and says what to change (nothing: no
+    /// change); changes come one after the other. `done` is called when all shards have heard of it.
+    package func changeSchema<Failure: Error>(
+        _ plan: @escaping @Sendable (Schema) throws(Failure) -> [SchemaEdit],
+        done: @escaping @Sendable (Result<Schema, SchemaChangeError<Failure>>) -> Void
+    ) {
+        environment.background.execute { [self] in
+            let result = Result { () throws(SchemaChangeError<Failure>) in try change(plan) }
+            switch result {
+            case .failure(let error): done(.failure(error))
+            case .success(let (old, new)):
+                let gate = SchemaGate(count: shards.count + 1) { [self] in
+                    removeUnknownFiles(old, new)
+                    done(.success(new))
+                }
+                for shard in shards {
+                    shard.executor.execute {
+                        shard.adopt(new)
+                        gate.finish()
+                    }
+                }
+                gate.finish()
+            }
+        }
+    }
+
+    private func change<Failure: Error>(
+        _ plan: (Schema) throws(Failure) -> [SchemaEdit]
+    ) throws(SchemaChangeError<Failure>) -> (old: Schema, new: Schema) {
+        let outcome: Result<(old: Schema, new: Schema), SchemaChangeError<Failure>> =
+            state.withLock { state in
+                let old = state.schema
+                let edits: [SchemaEdit]
+                do throws(Failure) {
+                    edits = try plan(old)
+                } catch {
+                    return .failure(.refused(error))
+                }
+                guard !edits.isEmpty else { return .success((old, old)) }
+                let version = UUID(random: environment.random.next(), environment.random.next())
+                do throws(StorageError) {
+                    try state.metadata.append(edits, version: version)
+                } catch {
+                    return .failure(.storage(error))
+                }
+                for edit in edits { state.schema.apply(edit, version: version) }
+                return .success((old, state.schema))
+            }
+        return try outcome.get()
+    }
+
+    /// Removes the files of tables that were dropped or truncated.
+    private func removeUnknownFiles(_ old: Schema, _ new: Schema) {
+        let gone = old.tables.filter { new.table(storageID: $0.storageID) == nil }
+        guard !gone.isEmpty else { return }
+        environment.background.execute { [files] in
+            for table in gone { files.removeAll(of: table) }
+        }
+    }
+
+    /// Calls `done` when every shard has run `body`.
+    package func onEachShard(
+        _ body: @escaping @Sendable (Shard, @escaping @Sendable (StorageError?) -> Void) -> Void,
+        done: @escaping @Sendable (StorageError?) -> Void
+    ) {
+        let gate = ErrorGate(count: shards.count, done: done)
+        for shard in shards {
+            shard.executor.execute { body(shard) { gate.finish($0) } }
+        }
+    }
+
+    /// Flushes all memtables and closes the commit logs; `done` is called afterwards. The executors may
+    /// be stopped then.
+    package func close(done: @escaping @Sendable (StorageError?) -> Void) {
+        onEachShard({ shard, finish in shard.store.close(done: finish) }) { [self] error in
+            state.withLock { $0.metadata.close() }
+            files.manifest.close()
+            lock.close()
+            done(error)
+        }
+    }
+}

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import Environment
+internal import Model
+internal import Storage
+
+/// What a node found in its data folder when it was opened.
+package struct RecoveryReport: Sendable, Equatable {
+    /// The records of the commit logs that were replayed.
+    package var replayedRecords = 0
+    /// The bytes of them.
+    package var replayedBytes = 0
+    /// The torn tails of commit logs: writes that were under way at a crash and not acknowledged.
+    package var tornTails: [String] = []
+    /// The files of unfinished flushes, compactions and drops that were removed.
+    package var removedFiles: [String] = []
+    /// The SSTables that are live.
+    package var sstableCount = 0
+
+    package init() {}
+}
+
+/// Opens a data folder step by step.
+struct NodeOpener {
+    struct Parts {
+        let environment: Environment
+        let options: NodeOptions
+        let shards: [Shard]
+        let shardMap: ShardMap
+        let metadata: MetadataLog
+        let files: TableFiles
+        let lock: any FileLock
+        let recovery: RecoveryReport
+    }
+
+    private let environment: Environment
+    private let options: NodeOptions
+    private let executors: [any Executor]
+    private let systemSchema: Schema
+
+    init(
+        _ environment: Environment,
+        _ options: NodeOptions,
+        _ executors: [any Executor],
+        _ systemSchema: Schema
+    ) {
+        self.environment = environment
+        self.options = options
+        self.executors = executors
+        self.systemSchema = systemSchema
+    }
+
+    private var root: String { options.dataDirectory }
+    private var fileSystem: any FileSystem { environment.fileSystem }
+
+    func open() throws(NodeError) -> Parts {
+        let lock = try takeLock()
+        do throws(StorageError) {
+            return try open(lock)
+        } catch {
+            lock.close()
+            throw .storage(error)
+        }
+    }
+
+    private func takeLock() throws(NodeError) -> any FileLock {
+        do throws(FileError) {
+            try fileSystem.createDirectory(root)
+            return try fileSystem.lock("\(root)/lock")
+        } catch {
+            if error.reason == .locked { throw .inUse(root) }
+            throw .storage(.file(error))
+        }
+    }
+
+    private func open(_ lock: any FileLock) throws(StorageError) -> Parts {
+        var report = RecoveryReport()
+        let metadata = try MetadataLog(
+            environment: environment,
+            folder: "\(root)/metadata",
+            initial: systemSchema
+        )
+        let schema = metadata.schema
+        let manifest = try Manifest(
+            directory: "\(root)/manifest",
+            environment: environment
+        )
+        let files = TableFiles(environment: environment, root: root, manifest: manifest)
+        let live = try openSSTables(schema, files, &report)
+        try removeLeftovers(schema, files, live, &report)
+        let shardMap = ShardMap(count: options.shardCount, ignoredBits: options.ignoredTokenBits)
+        let shards = makeShards(schema, shardMap, files, live)
+        try replay(shards, shardMap, &report)
+        for shard in shards {
+            do throws(FileError) {
+                shard.store.start(
+                    log: try CommitLog(
+                        directory: "\(root)/commitlog/\(shard.index)",
+                        environment: environment,
+                        executor: shard.executor,
+                        options: options.commitLog
+                    )
+                )
+            } catch {
+                throw .file(error)
+            }
+        }
+        return Parts(
+            environment: environment,
+            options: options,
+            shards: shards,
+            shardMap: shardMap,
+            metadata: metadata,
+            files: files,
+            lock: lock,
+            recovery: report
+        )
+    }
+
+    // MARK: SSTables
+
+    private struct Live {
+        let file: LiveFile
+        let sstable: LiveSSTable
+    }
+
+    /// Opens the SSTables that the manifest names, of tables that still exist.
+    private func openSSTables(
+        _ schema: Schema,
+        _ files: TableFiles,
+        _ report: inout RecoveryReport
+    ) throws(StorageError) -> [Live] {
+        var live: [Live] = []
+        var unknown: [UUID] = []
+        for file in files.manifest.allLiveFiles {
+            guard let table = schema.table(storageID: file.table) else {
+                if !unknown.contains(file.table) { unknown.append(file.table) }
+                continue
+            }
+            let reader = try SSTableReader.open(
+                fileSystem: fileSystem,
+                path: files.path(file.number, table),
+                fileNumber: file.number
+            )
+            live.append(
+                Live(file: file, sstable: LiveSSTable(number: file.number, reader: reader))
+            )
+        }
+        if !unknown.isEmpty { _ = try files.manifest.append(unknown.map { .dropTable($0) }) }
+        report.sstableCount = live.count
+        return live
+    }
+
+    /// Removes files that no manifest entry names: of interrupted flushes, compactions and drops.
+    private func removeLeftovers(
+        _ schema: Schema,
+        _ files: TableFiles,
+        _ live: [Live],
+        _ report: inout RecoveryReport
+    ) throws(StorageError) {
+        let named = Set(live.map(\.sstable.reader.path))
+        do throws(FileError) {
+            let data = "\(root)/data"
+            guard try fileSystem.kind(data) == .directory else { return }
+            for keyspace in try fileSystem.list(data) {
+                for table in try fileSystem.list("\(data)/\(keyspace)") {
+                    let folder = "\(data)/\(keyspace)/\(table)"
+                    for name in try fileSystem.list(folder) {
+                        let path = "\(folder)/\(name)"
+                        let isOurs = name.hasSuffix(".sst") || name.hasSuffix(".tmp")
+                        guard isOurs, !named.contains(path) else { continue }
+                        try fileSystem.remove(path)
+                        report.removedFiles.append(path)
+                    }
+                    if try fileSystem.list(folder).isEmpty {
+                        try fileSystem.removeDirectory(folder)
+                    }
+                }
+            }
+        } catch {
+            throw .file(error)
+        }
+    }
+
+    private func makeShards(
+        _ schema: Schema,
+        _ shardMap: ShardMap,
+        _ files: TableFiles,
+        _ live: [Live]
+    ) -> [Shard] {
+        executors.enumerated().map { index, executor in
+            let ranges = shardMap.ranges(of: index)
+            let store = ShardStore(
+                index: index,
+                tokenRanges: ranges,
+                environment: environment,
+                executor: executor,
+                files: files,
+                options: options.store
+            )
+            for table in schema.tables {
+                let own = live.filter { live in
+                    live.file.table == table.storageID
+                        && live.file.ranges.contains { liveRange in
+                            ranges.contains { $0.intersection(liveRange) != nil }
+                        }
+                }
+                store.addTable(table, sstables: own.map(\.sstable))
+            }
+            return Shard(index: index, executor: executor, store: store, schema: schema)
+        }
+    }
+
+    // MARK: Commit logs
+
+    /// Replays the commit logs of all shards that there were, flushes what they held and removes them.
+    private func replay(
+        _ shards: [Shard],
+        _ shardMap: ShardMap,
+        _ report: inout RecoveryReport
+    ) throws(StorageError) {
+        let folder = "\(root)/commitlog"
+        var names: [String] = []
+        do throws(FileError) {
+            try fileSystem.createDirectory(folder)
+            names = try fileSystem.list(folder)
+        } catch {
+            throw .file(error)
+        }
+        var replayed: [(directory: String, segments: [UInt64])] = []
+        for name in names {
+            let directory = "\(folder)/\(name)"
+            let result = try CommitLog.replay(directory: directory, fileSystem: fileSystem) {
+                (_, record) throws(StorageError) in
+                try recover(record, shards, shardMap, directory)
+            }
+            report.replayedRecords += result.records
+            report.replayedBytes += result.bytes
+            report.tornTails += result.tornTails.map(\.description)
+            replayed.append((directory, result.segments))
+        }
+        for shard in shards { try shard.store.flushNow() }
+        do throws(FileError) {
+            for (directory, segments) in replayed {
+                try CommitLog.remove(segments, fileSystem: fileSystem, directory: directory)
+            }
+        } catch {
+            throw .file(error)
+        }
+    }
+
+    private func recover(
+        _ record: ByteView,
+        _ shards: [Shard],
+        _ shardMap: ShardMap,
+        _ directory: String
+    ) throws(StorageError) {
+        var reader = MutationReader(record)
+        do throws(MalformedBytes) {
+            while let group = try reader.nextGroup() {
+                for _ in 0..<group.count {
+                    let (key, value) = try reader.nextEntry()
+                    let shard = shards[shardMap.shard(of: Key.token(of: key))]
+                    let failure = shard.store.recover(
+                        storageID: group.storageID,
+                        key: key,
+                        value: value
+                    )
+                    if let failure { throw failure }
+                }
+            }
+        } catch {
+            throw .corruption(
+                CorruptionError(
+                    path: directory,
+                    offset: error.offset,
+                    expected: error.expected,
+                    found: "another entry in a commit-log record"
+                )
+            )
+        }
+        for shard in shards { try shard.store.flushIfFull() }
+    }
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Bytes
+internal import Model
+
+/// What a merged read cost, reported upward.
+package struct ReadCost: Sendable, Equatable {
+    /// Row fragments looked at.
+    package var fragments = 0
+    /// Rows given out.
+    package var rows = 0
+    /// Deletions passed: markers, partition deletions and rows of which nothing was left.
+    package var tombstones = 0
+
+    package init() {}
+}
+
+/// Merges memtables and SSTables into one ordered run of rows, with all deletions applied.
+///
+/// Forward or backward over the keys in [lower, upper), an empty upper bound being above all keys. Rows and static rows come out merged, without
+/// what row, range and partition deletions hide; a row of which nothing is left is passed over. For a
+/// compaction, the deletions themselves come out too (`emitsDeletions`).
+///
+/// The state for each source is the range deletion that is open at its place: sources hold step
+/// functions (`RangeMarker`), and what covers a row is the strongest of all sources' and the
+/// partition's deletion. Backward reads stay within one partition. The sources must not change while
+/// the cursor is used.
+package final class MergeCursor {
+    private var sources: [SourceCursor]
+    private var open: [Deletion?]
+    private let lower: [UInt8]
+    private let upper: [UInt8]
+    private let isReversed: Bool
+    private let emitsDeletions: Bool
+    private var hasStarted = false
+
+    /// The sources that stand at the entry given out last and have to move on.
+    private var pending: [Int] = []
+    private var partition: [UInt8] = []
+    private var partitionDeletion: Deletion?
+    private var rangeDeletion: Deletion?
+    private var merged = ByteWriter(capacity: 512)
+    private var spare = ByteWriter(capacity: 512)
+
+    /// The key of the current entry; valid until `next`.
+    package private(set) var key = ByteView.empty
+    /// The value of the current entry; valid until `next`.
+    package private(set) var value = ByteView.empty
+    /// What the cursor has cost so far.
+    package private(set) var cost = ReadCost()
+
+    /// A cursor over [lower, upper). Backward, both bounds are of one partition.
+    package init(
+        sources: [SourceCursor],
+        lower: [UInt8],
+        upper: [UInt8],
+        isReversed: Bool = false,
+        emitsDeletions: Bool = false
+    ) {
+        self.sources = sources
+        self.open = Array(repeating: nil, count: sources.count)
+        self.lower = lower
+        self.upper = upper
+        self.isReversed = isReversed
+        self.emitsDeletions = emitsDeletions
+    }
+
+    /// The length of the current key's partition part.
+    package var partitionLength: Int { partition.count }
+
+    /// Whether the current entry is the partition's static row.
+    package var isStaticRow: Bool { key[partition.count] == Key.staticRow }
+
+    /// Moves to the next entry; false when there is none.
+    package func next() throws(StorageError) -> Bool {
+        if !hasStarted { try start() }
+        for index in pending { try advance(index) }
+        pending.removeAll(keepingCapacity: true)
+        while let best = try nearest() {
+            let bestKey = sources[best].key
+            guard isWithinBounds(bestKey) else { return false }
+            if partition.isEmpty || !partition.withView({ bestKey.hasPrefix($0) }) {
+                enterPartition(of: bestKey)
+            }
+            gather(bestKey, from: best)
+            if try take(bestKey) { return true }
+            for index in pending { try advance(index) }
+            pending.removeAll(keepingCapacity: true)
+        }
+        return false
+    }
+
+    // MARK: Moving
+
+    private func start() throws(StorageError) {
+        hasStarted = true
+        for index in sources.indices {
+            if isReversed {
+                try upper.withView { (key) throws(StorageError) in
+                    try sources[index].seek(before: key)
+                }
+            } else {
+                try lower.withView { (key) throws(StorageError) in
+                    try sources[index].seek(atOrAfter: key)
+                }
+            }
+        }
+        try startInsidePartition()
+    }
+
+    /// Finds what is open where the read begins, if that is inside of a partition.
+    private func startInsidePartition() throws(StorageError) {
+        let start = lower.withView { Key.partitionLength(of: $0) }
+        guard isReversed || start < lower.count else { return }
+        partition = Array(lower[0..<start])
+        for index in sources.indices {
+            let deletion = try partition.withView { (view) throws(StorageError) in
+                try sources[index].partitionDeletion(of: view)
+            }
+            partitionDeletion = Deletion.stronger(partitionDeletion, deletion)
+            guard sources[index].isValid else { continue }
+            let isInside = partition.withView { sources[index].key.hasPrefix($0) }
+            guard isInside else { continue }
+            open[index] = sources[index].openDeletion
+            if isReversed, let marker = try marker(at: index) { open[index] = marker.after }
+        }
+        refreshRangeDeletion()
+    }
+
+    private func advance(_ index: Int) throws(StorageError) {
+        if isReversed { try sources[index].previous() } else { try sources[index].next() }
+    }
+
+    /// The source with the next key in the direction of the read.
+    private func nearest() throws(StorageError) -> Int? {
+        var best = -1
+        for index in sources.indices where sources[index].isValid {
+            guard best >= 0 else {
+                best = index
+                continue
+            }
+            let order = sources[index].key.compare(sources[best].key)
+            if isReversed ? order > 0 : order < 0 { best = index }
+        }
+        return best < 0 ? nil : best
+    }
+
+    private func isWithinBounds(_ key: ByteView) -> Bool {
+        isReversed
+            ? lower.withView { key.compare($0) >= 0 }
+            : upper.isEmpty || upper.withView { key.compare($0) < 0 }
+    }
+
+    private func enterPartition(of key: ByteView) {
+        partition = Key.partition(of: key).array
+        partitionDeletion = nil
+        rangeDeletion = nil
+        for index in open.indices { open[index] = nil }
+    }
+
+    private func gather(_ key: ByteView, from best: Int) {
+        for index in sources.indices where sources[index].isValid {
+            if index == best || sources[index].key.equals(key) { pending.append(index) }
+        }
+    }
+
+    // MARK: Taking an entry
+
+    /// Takes the entries of the pending sources, all of one key; true when something comes out.
+    private func take(_ key: ByteView) throws(StorageError) -> Bool {
+        guard key.count > partition.count else {
+            throw malformed("a kind after the partition key")
+        }
+        self.key = key
+        let kind = key[partition.count]
+        if kind == Key.partitionDeletion { return try takePartitionDeletion() }
+        if kind == Key.clustered, Key.isMarker(key) { return try takeMarkers() }
+        return try takeRow(shadow: shadow(kind))
+    }
+
+    private func shadow(_ kind: UInt8) -> Deletion? {
+        kind == Key.staticRow
+            ? partitionDeletion : Deletion.stronger(partitionDeletion, rangeDeletion)
+    }
+
+    private func takePartitionDeletion() throws(StorageError) -> Bool {
+        var strongest: Deletion?
+        for index in pending {
+            do throws(MalformedBytes) {
+                let deletion = try EntryHeader.readPartitionDeletion(sources[index].value)
+                strongest = Deletion.stronger(strongest, deletion)
+            } catch {
+                throw sources[index].corrupt(error)
+            }
+        }
+        partitionDeletion = Deletion.stronger(partitionDeletion, strongest)
+        cost.tombstones += 1
+        guard emitsDeletions, let strongest else { return false }
+        merged.removeAll()
+        EntryHeader.appendPartitionDeletion(strongest, to: &merged)
+        value = merged.view
+        return true
+    }
+
+    private func takeMarkers() throws(StorageError) -> Bool {
+        let before = visible(rangeDeletion)
+        for index in pending {
+            guard let marker = try marker(at: index) else { continue }
+            open[index] = isReversed ? marker.before : marker.after
+        }
+        refreshRangeDeletion()
+        cost.tombstones += 1
+        let after = visible(rangeDeletion)
+        guard emitsDeletions, before != after else { return false }
+        merged.removeAll()
+        RangeMarker(before: before, after: after).append(to: &merged)
+        value = merged.view
+        return true
+    }
+
+    /// A range deletion that the partition's deletion doesn't make pointless.
+    private func visible(_ deletion: Deletion?) -> Deletion? {
+        guard let deletion, let partitionDeletion else { return deletion }
+        return deletion.timestamp > partitionDeletion.timestamp ? deletion : nil
+    }
+
+    private func marker(at index: Int) throws(StorageError) -> RangeMarker? {
+        let value = sources[index].value
+        guard value.count > 0, value[0] & EntryHeader.marker != 0 else { return nil }
+        do throws(MalformedBytes) {
+            return try RangeMarker(value)
+        } catch {
+            throw sources[index].corrupt(error)
+        }
+    }
+
+    private func refreshRangeDeletion() {
+        rangeDeletion = nil
+        for deletion in open where deletion != nil {
+            rangeDeletion = Deletion.stronger(rangeDeletion, deletion)
+        }
+    }
+
+    private func takeRow(shadow: Deletion?) throws(StorageError) -> Bool {
+        cost.fragments += pending.count
+        let first = pending[0]
+        if pending.count == 1, shadow == nil {
+            value = sources[first].value
+            cost.rows += 1
+            return true
+        }
+        do throws(MalformedBytes) {
+            merged.removeAll()
+            if pending.count == 1, let shadow {
+                try RowMerge.filter(sources[first].value, shadow: shadow, into: &merged)
+            } else {
+                let second = sources[pending[1]].value
+                try RowMerge.mergeRows(sources[first].value, second, shadow: shadow, into: &merged)
+                for index in pending.dropFirst(2) {
+                    spare.removeAll()
+                    let other = sources[index].value
+                    try RowMerge.mergeRows(merged.view, other, shadow: shadow, into: &spare)
+                    swap(&merged, &spare)
+                }
+            }
+        } catch {
+            throw sources[first].corrupt(error)
+        }
+        value = merged.view
+        if RowMerge.isEmpty(value) {
+            cost.tombstones += 1
+            return false
+        }
+        cost.rows += 1
+        return true
+    }
+
+    private func malformed(_ expected: String) -> StorageError {
+        sources[pending[0]].corrupt(MalformedBytes(offset: 0, expected: expected))
+    }
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import Environment
+internal import Model
+
+extension ShardStore {
+    /// Flushes all tables' memtables as they are now; `done` is called on the executor afterwards.
+    package func flushAll(done: @escaping @Sendable (StorageError?) -> Void) {
+        let gate = CompletionGate(count: allTables.count + 1, done: done)
+        for table in allTables { flush(table) { gate.finish($0) } }
+        gate.finish(nil)
+    }
+
+    /// Flushes a table's memtables as they are now; `done` is called on the executor afterwards.
+    package func flush(
+        _ table: TableStore,
+        done: @escaping @Sendable (StorageError?) -> Void
+    ) {
+        rotate(table)
+        guard !table.flushing.isEmpty else { return done(nil) }
+        table.flushWaiters.append((table.flushing.count, done))
+        startFlush(table)
+    }
+
+    /// Flushes the oldest rotated memtable in the background, unless a flush is running.
+    func startFlush(_ table: TableStore) {
+        guard !table.isFlushRunning, let memtable = table.flushing.first else { return }
+        table.isFlushRunning = true
+        backgroundJobs += 1
+        let job = FlushJob(memtable: memtable, schema: table.schema, ranges: tokenRanges)
+        environment.background.execute { [self] in
+            let result = Result { () throws(StorageError) in try job.run(files) }
+            executor.execute { [self] in finishFlush(table, memtable, result) }
+        }
+    }
+
+    private func finishFlush(
+        _ table: TableStore,
+        _ memtable: Memtable,
+        _ result: Result<LiveSSTable?, StorageError>
+    ) {
+        defer { finishBackgroundJob() }
+        table.isFlushRunning = false
+        guard self.table(storageID: table.schema.storageID) === table else {
+            // Dropped meanwhile: nobody will read what was written.
+            if case .success(let sstable?) = result { files.discard(sstable) }
+            return
+        }
+        switch result {
+        case .success(let sstable):
+            let bytes = memtable.byteCount
+            table.flushFailures = 0
+            lastBackgroundError = nil
+            table.finishFlush(sstable)
+            release(bytes: bytes)
+            tellFlushWaiters(table)
+            startFlush(table)
+            startCompaction(table)
+        case .failure(let error):
+            lastBackgroundError = error
+            table.flushFailures += 1
+            let waiters = table.flushWaiters
+            table.flushWaiters.removeAll()
+            for waiter in waiters { waiter.done(error) }
+            retryFlush(table)
+        }
+    }
+
+    private func tellFlushWaiters(_ table: TableStore) {
+        for index in table.flushWaiters.indices { table.flushWaiters[index].remaining -= 1 }
+        let finished = table.flushWaiters.filter { $0.remaining <= 0 }
+        table.flushWaiters.removeAll { $0.remaining <= 0 }
+        for waiter in finished { waiter.done(nil) }
+    }
+
+    /// Tries a failed flush again later: after a second, then two, four … up to a minute.
+    private func retryFlush(_ table: TableStore) {
+        guard !isClosed else { return }
+        let seconds = min(60, 1 << min(table.flushFailures - 1, 6))
+        executor.schedule(after: UInt64(seconds) * 1_000_000_000) { [self] in
+            if !isClosed { startFlush(table) }
+        }
+    }
+
+    /// Flushes everything before it returns: for recovery, before the executor runs.
+    package func flushNow() throws(StorageError) {
+        for table in allTables {
+            rotate(table)
+            while let memtable = table.flushing.first {
+                let bytes = memtable.byteCount
+                let job = FlushJob(memtable: memtable, schema: table.schema, ranges: tokenRanges)
+                table.finishFlush(try job.run(files))
+                release(bytes: bytes)
+            }
+        }
+    }
+}
+
+/// Writes one memtable to an SSTable and makes it live.
+struct FlushJob: Sendable {
+    let memtable: Memtable
+    let schema: TableSchema
+    let ranges: [TokenRange]
+
+    /// The new SSTable; nil when the memtable holds nothing.
+    func run(_ files: TableFiles) throws(StorageError) -> LiveSSTable? {
+        let output = try files.makeWriter(schema, origin: .flush)
+        let cursor = MemtableCursor(memtable)
+        cursor.seek(atOrAfter: .empty)
+        do throws(StorageError) {
+            while cursor.isValid {
+                try output.writer.add(key: cursor.key, value: cursor.value)
+                cursor.next()
+            }
+        } catch {
+            output.writer.abandon()
+            throw error
+        }
+        return try files.publish(output, schema: schema, ranges: ranges, replacing: [])
+    }
+}
+
+/// Calls `done` once when a number of things have finished, with the first error.
+///
+/// Used on one executor.
+final class CompletionGate: @unchecked Sendable {  // Owner: the executor of its completions.
+    private var count: Int
+    private var error: StorageError?
+    private let done: @Sendable (StorageError?) -> Void
+
+    init(count: Int, done: @escaping @Sendable (StorageError?) -> Void) {
+        self.count = count
+        self.done = done
+    }
+
+    func finish(_ error: StorageError?) {
+        self.error = self.error ?? error
+        count -= 1
+        if count == 0 { done(self.error) }
+    }
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Bytes
+package import Environment
+package import Model
+
+/// The engine of one shard: its commit log, its tables, their flushes and compactions.
+///
+/// Used on the shard's executor only, except for the initialiser and the recovery functions, which run
+/// before the executor does. A write is in the memtable at once and acknowledged when the commit log
+/// says that it is durable; what happens in the background comes back as a job on the executor.
+package final class ShardStore: @unchecked Sendable {  // Owner: the shard's executor.
+    package let index: Int
+    /// The tokens that the shard owns, in order.
+    package let tokenRanges: [TokenRange]
+    let environment: Environment
+    let executor: any Executor
+    let files: TableFiles
+    package let options: StoreOptions
+    package let cache: BlockCache
+    private var log: CommitLog?
+
+    private var tables: [UUID: TableStore] = [:]
+    /// The bytes of all memtables: active ones, and with those being flushed.
+    private var activeBytes = 0
+    private var unflushedBytes = 0
+    private var waitingWrites: [WaitingWrite] = []
+    var isClosed = false
+    /// The last failure of a flush or compaction that hasn't been followed by a success.
+    package internal(set) var lastBackgroundError: StorageError?
+    /// How many flushes and compactions are running.
+    var backgroundJobs = 0
+    var idleWaiters: [@Sendable () -> Void] = []
+
+    private struct WaitingWrite {
+        let mutation: [UInt8]
+        let completion: @Sendable (WriteError?) -> Void
+    }
+
+    /// A store without tables.
+    package init(
+        index: Int,
+        tokenRanges: [TokenRange],
+        environment: Environment,
+        executor: any Executor,
+        files: TableFiles,
+        options: StoreOptions
+    ) {
+        self.index = index
+        self.tokenRanges = tokenRanges
+        self.environment = environment
+        self.executor = executor
+        self.files = files
+        self.options = options
+        self.cache = BlockCache(capacity: options.blockCacheSize)
+    }
+
+    /// Begins to take writes, once recovery is done.
+    package func start(log: CommitLog) { self.log = log }
+
+    // MARK: Tables
+
+    /// The data of a table; nil when the shard doesn't know it (any more).
+    package func table(storageID: UUID) -> TableStore? { tables[storageID] }
+
+    /// All tables' data.
+    package var allTables: [TableStore] { Array(tables.values) }
+
+    /// Adds a table or takes note of its changed schema.
+    package func addTable(_ schema: TableSchema, sstables: [LiveSSTable] = []) {
+        if let table = tables[schema.storageID] {
+            table.schema = schema
+            return
+        }
+        tables[schema.storageID] = TableStore(
+            schema: schema,
+            sstables: sstables,
+            cache: cache,
+            memtableCapacity: options.memtableCapacity
+        )
+    }
+
+    /// Forgets a table's data. The manifest and the files are the node's to clean.
+    package func removeTable(storageID: UUID) {
+        guard let table = tables.removeValue(forKey: storageID) else { return }
+        activeBytes -= table.active?.byteCount ?? 0
+        unflushedBytes -= table.memtableBytes
+        for sstable in table.sstables { cache.removeFile(sstable.number) }
+        for waiter in table.flushWaiters { waiter.done(nil) }
+        discardLog()
+    }
+
+    // MARK: Writing
+
+    /// Writes a mutation (`MutationWriter`). `completion` is called on the executor when the commit
+    /// log has it, as its sync mode says, or when it is refused.
+    package func write(
+        _ mutation: ByteView,
+        completion: @escaping @Sendable (WriteError?) -> Void
+    ) {
+        guard !isClosed, let log else { return completion(.closed) }
+        guard mutation.count <= options.mutationSizeMax else {
+            return completion(
+                .tooLarge(size: mutation.count, limit: options.mutationSizeMax)
+            )
+        }
+        if unflushedBytes > options.unflushedSpaceMax {
+            waitingWrites.append(WaitingWrite(mutation: mutation.array, completion: completion))
+            return
+        }
+        if let unknown = firstUnknownTable(mutation) { return completion(.unknownTable(unknown)) }
+        let position: CommitLogPosition
+        do throws(CommitLogError) {
+            position = try log.append(mutation) { error in
+                completion(error.map { .commitLog($0) })
+            }
+        } catch {
+            return completion(.commitLog(error))
+        }
+        apply(mutation, at: position)
+        if activeBytes > options.memtableSpace { flushLargest() }
+    }
+
+    private func firstUnknownTable(_ mutation: ByteView) -> UUID? {
+        var reader = MutationReader(mutation)
+        do throws(MalformedBytes) {
+            while let group = try reader.nextGroup() {
+                if tables[group.storageID] == nil { return group.storageID }
+                for _ in 0..<group.count { _ = try reader.nextEntry() }
+            }
+            return nil
+        } catch {
+            invariantFailure("a mutation of our own is malformed: \(error)")
+        }
+    }
+
+    private func apply(_ mutation: ByteView, at position: CommitLogPosition) {
+        var reader = MutationReader(mutation)
+        do throws(MalformedBytes) {
+            while let group = try reader.nextGroup() {
+                guard let table = tables[group.storageID] else { continue }
+                for _ in 0..<group.count {
+                    let (key, value) = try reader.nextEntry()
+                    let memtable = try apply(key, value, to: table)
+                    if memtable.firstPosition == nil { memtable.firstPosition = position }
+                    memtable.lastPosition = position
+                }
+            }
+        } catch {
+            invariantFailure("a mutation of our own is malformed: \(error)")
+        }
+    }
+
+    private func apply(
+        _ key: ByteView,
+        _ value: ByteView,
+        to table: TableStore
+    ) throws(MalformedBytes) -> Memtable {
+        let bytesBefore = table.active?.byteCount ?? 0
+        let memtable = table.memtable(forKey: key.count, value: value.count)
+        // A full memtable that was rotated away still counts as unflushed, no longer as active.
+        let isFresh = memtable.isEmpty
+        if isFresh { activeBytes -= bytesBefore }
+        try memtable.apply(key: key, value: value)
+        let grown = memtable.byteCount - (isFresh ? 0 : bytesBefore)
+        activeBytes += grown
+        unflushedBytes += grown
+        if isFresh, !table.flushing.isEmpty, log != nil { startFlush(table) }
+        return memtable
+    }
+
+    /// Writes an entry of a replayed commit log, which isn't logged again. An entry of a table that is
+    /// gone is passed over.
+    ///
+    /// - Returns: what is wrong with the entry; nil if nothing is.
+    package func recover(storageID: UUID, key: ByteView, value: ByteView) -> MalformedBytes? {
+        guard let table = tables[storageID] else { return nil }
+        do throws(MalformedBytes) {
+            _ = try apply(key, value, to: table)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// Flushes everything if memtables have grown beyond their space: between replayed records.
+    package func flushIfFull() throws(StorageError) {
+        if activeBytes > options.memtableSpace { try flushNow() }
+    }
+
+    private func runWaitingWrites() {
+        while !waitingWrites.isEmpty, unflushedBytes <= options.unflushedSpaceMax || isClosed {
+            let write = waitingWrites.removeFirst()
+            write.mutation.withView { self.write($0, completion: write.completion) }
+        }
+    }
+
+    // MARK: Memory
+
+    /// Rotates the table with the most bytes in its active memtable and starts its flush.
+    private func flushLargest() {
+        let largest = tables.values.max {
+            ($0.active?.byteCount ?? 0) < ($1.active?.byteCount ?? 0)
+        }
+        guard let largest else { return }
+        rotate(largest)
+        startFlush(largest)
+    }
+
+    func rotate(_ table: TableStore) {
+        let before = table.active?.byteCount ?? 0
+        table.rotate()
+        if table.active == nil { activeBytes -= before }
+    }
+
+    /// Accounts for a memtable that is no longer needed.
+    func release(bytes: Int) {
+        unflushedBytes -= bytes
+        discardLog()
+        runWaitingWrites()
+    }
+
+    /// Lets go of the commit-log segments that no memtable needs any more.
+    private func discardLog() {
+        guard let log else { return }
+        let needed = tables.values.compactMap(\.firstNeededSegment).min()
+        log.discard(before: needed ?? log.position.segment)
+    }
+
+    // MARK: Closing
+
+    /// Flushes everything, syncs and closes the commit log, then calls `done` on the executor. Writes
+    /// are refused from now on. What could not be flushed stays in the commit log.
+    package func close(done: @escaping @Sendable (StorageError?) -> Void) {
+        isClosed = true
+        runWaitingWrites()
+        flushAll { [self] error in
+            whenIdle { [self] in
+                guard let log else { return done(error) }
+                log.close { closeError in
+                    done(error ?? closeError.map { .commitLog($0) })
+                }
+            }
+        }
+    }
+
+    /// Calls `body` on the executor when no flush or compaction is running.
+    func whenIdle(_ body: @escaping @Sendable () -> Void) {
+        if backgroundJobs == 0 { body() } else { idleWaiters.append(body) }
+    }
+
+    func finishBackgroundJob() {
+        backgroundJobs -= 1
+        guard backgroundJobs == 0 else { return }
+        let waiters = idleWaiters
+        idleWaiters.removeAll()
+        for waiter in waiters { waiter() }
+    }
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The settings of a shard's store. Sizes are in bytes and a shard's own share.
+package struct StoreOptions: Sendable {
+    /// Memtables are flushed when together they take more than this.
+    package var memtableSpace = 64 << 20
+    /// Writes wait when memtables that are being flushed and active ones together take more than this.
+    package var unflushedSpaceMax = 256 << 20
+    /// The most bytes of decompressed blocks that are kept.
+    package var blockCacheSize = 64 << 20
+    /// The largest mutation that is accepted.
+    package var mutationSizeMax = 16 << 20
+    /// Whether full tiers of SSTables are merged by themselves.
+    package var compactsAutomatically = true
+
+    package init() {}
+
+    /// The address space of a memtable: room for what may come while a flush goes on.
+    var memtableCapacity: Int { min(max(unflushedSpaceMax * 2, 64 << 20), 1 << 32) }
+}

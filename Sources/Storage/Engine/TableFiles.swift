@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+package import Environment
+package import Model
+
+/// Where a node's SSTables are, and how one becomes live or is removed.
+///
+/// Shared by all shards and their background jobs; the manifest inside has a lock of its own.
+///
+///     DATA/data/KEYSPACE/TABLE-STORAGEID/NUMBER.sst
+package final class TableFiles: Sendable {
+    package let environment: Environment
+    /// The node's data folder.
+    package let root: String
+    package let manifest: Manifest
+
+    package init(environment: Environment, root: String, manifest: Manifest) {
+        self.environment = environment
+        self.root = root
+        self.manifest = manifest
+    }
+
+    /// The folder of a table's SSTables.
+    package func folder(_ schema: TableSchema) -> String {
+        let id = schema.storageID.description.filter { $0 != "-" }
+        return "\(root)/data/\(schema.keyspace)/\(schema.name)-\(id)"
+    }
+
+    /// The path of an SSTable.
+    package func path(_ number: UInt64, _ schema: TableSchema) -> String {
+        let digits = String(number)
+        let padding = String(repeating: "0", count: max(0, 10 - digits.count))
+        return "\(folder(schema))/\(padding)\(digits).sst"
+    }
+
+    /// The number of an SSTable's file name; nil for other names.
+    package static func number(ofFile name: String) -> UInt64? {
+        guard name.hasSuffix(".sst") else { return nil }
+        return UInt64(name.dropLast(4))
+    }
+
+    /// An SSTable that is being written.
+    struct Output {
+        let number: UInt64
+        let path: String
+        let writer: SSTableWriter
+    }
+
+    /// Starts an SSTable of a table.
+    func makeWriter(
+        _ schema: TableSchema,
+        origin: SSTableOrigin
+    ) throws(StorageError) -> Output {
+        let number = manifest.takeFileNumber()
+        let path = path(number, schema)
+        var encoded = ByteWriter()
+        schema.encode(to: &encoded)
+        do throws(FileError) {
+            try environment.fileSystem.createDirectory(folder(schema))
+        } catch {
+            throw .file(error)
+        }
+        var options = SSTableWriterOptions(schema.options)
+        options.identity = environment.random.next()
+        options.schema = encoded.array
+        options.origin = origin
+        options.createdAt = environment.clock.microsecondsSinceEpoch()
+        let writer = try SSTableWriter(
+            fileSystem: environment.fileSystem,
+            path: path,
+            options: options
+        )
+        return Output(number: number, path: path, writer: writer)
+    }
+
+    /// Completes an SSTable and makes it live in `ranges`, in the same step removing from them the
+    /// files that it replaces. An empty one is abandoned.
+    func publish(
+        _ output: Output,
+        schema: TableSchema,
+        ranges: [TokenRange],
+        replacing inputs: [LiveSSTable]
+    ) throws(StorageError) -> LiveSSTable? {
+        var edits: [ManifestEdit] = []
+        var result: LiveSSTable?
+        if output.writer.entryCount == 0 {
+            output.writer.abandon()
+        } else {
+            _ = try output.writer.finish()
+            let reader = try SSTableReader.open(
+                fileSystem: environment.fileSystem,
+                path: output.path,
+                fileNumber: output.number
+            )
+            for range in ranges {
+                edits.append(.add(file: output.number, table: schema.storageID, range: range))
+            }
+            result = LiveSSTable(number: output.number, reader: reader)
+        }
+        for input in inputs {
+            for range in ranges { edits.append(.remove(file: input.number, range: range)) }
+        }
+        guard !edits.isEmpty else { return nil }
+        let dead = try manifest.append(edits)
+        for input in inputs where dead.contains(input.number) { discard(input) }
+        return result
+    }
+
+    /// Removes all that is left of a table that was dropped or truncated: its entries in the manifest
+    /// and its files. What fails is done at the next start.
+    package func removeAll(of schema: TableSchema) {
+        let fileSystem = environment.fileSystem
+        let folder = folder(schema)
+        guard (try? manifest.append([.dropTable(schema.storageID)])) != nil,
+            let names = try? fileSystem.list(folder)
+        else { return }
+        for name in names where name.hasSuffix(".sst") { try? fileSystem.remove("\(folder)/\(name)") }
+        try? fileSystem.removeDirectory(folder)
+    }
+
+    /// Removes the file of an SSTable that is no longer live. Readers that have it open keep it; a
+    /// failure leaves a file that the next start removes.
+    func discard(_ sstable: LiveSSTable) {
+        try? environment.fileSystem.remove(sstable.reader.path)
+    }
+}
+
+extension SSTableWriterOptions {
+    /// What a table's options say of its files: `compression` and `bloom_filter_fp_chance`.
+    init(_ options: TableOptions) {
+        self.init()
+        filterFalsePositiveChance = options.bloomFilterFPChance
+        let compression = options.compression
+        codec =
+            switch compression["class"]?.split(separator: ".").last {
+            case "SnappyCompressor": .snappy
+            case "ZstdCompressor": .zstd
+            case "LZ4Compressor", nil: compression["enabled"] == "false" ? .none : .lz4
+            default: .none
+            }
+        if compression["enabled"] == "false" { codec = .none }
+        if let level = compression["compression_level"].flatMap({ Int($0) }) {
+            compressionLevel = level
+        }
+        if let kilobytes = compression["chunk_length_in_kb"].flatMap({ Int($0) }) {
+            blockCount = min(max(kilobytes, 1), 1024) * 1024
+        }
+    }
+}

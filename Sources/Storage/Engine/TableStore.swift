@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Bytes
+package import Model
+
+/// An SSTable that is live in a shard.
+package struct LiveSSTable: Sendable {
+    package let number: UInt64
+    package let reader: SSTableReader
+
+    package init(number: UInt64, reader: SSTableReader) {
+        self.number = number
+        self.reader = reader
+    }
+}
+
+/// One table's data in one shard: the active memtable, those being flushed, and the SSTables.
+///
+/// Used on the shard's executor only. Reads are synchronous; what they return is valid until the next
+/// call.
+package final class TableStore: @unchecked Sendable {  // Owner: the shard's executor.
+    /// The table as the shard knows it now.
+    package internal(set) var schema: TableSchema
+    let cache: BlockCache
+    private let memtableCapacity: Int
+
+    /// Takes the writes; made with the first one.
+    private(set) var active: Memtable?
+    /// Rotated memtables that are not in an SSTable yet, oldest first.
+    private(set) var flushing: [Memtable] = []
+    /// The live SSTables, newest first.
+    package private(set) var sstables: [LiveSSTable]
+
+    var isFlushRunning = false
+    var isCompactionRunning = false
+    var flushFailures = 0
+    /// Whom to tell when the memtables that exist now have been flushed.
+    var flushWaiters: [(remaining: Int, done: @Sendable (StorageError?) -> Void)] = []
+
+    // What `get` returned last points into these.
+    private var merged = ByteWriter(capacity: 512)
+    private var spare = ByteWriter(capacity: 512)
+    private var held: [SSTableCursor] = []
+
+    init(schema: TableSchema, sstables: [LiveSSTable], cache: BlockCache, memtableCapacity: Int) {
+        self.schema = schema
+        self.sstables = sstables.sorted { $0.number > $1.number }
+        self.cache = cache
+        self.memtableCapacity = memtableCapacity
+    }
+
+    /// The bytes that memtables take.
+    package var memtableBytes: Int {
+        (active?.byteCount ?? 0) + flushing.reduce(0) { $0 + $1.byteCount }
+    }
+
+    /// The first commit-log segment that memtables still need.
+    var firstNeededSegment: UInt64? {
+        let positions = (flushing + [active].compactMap(\.self)).compactMap(\.firstPosition)
+        return positions.min()?.segment
+    }
+
+    // MARK: Writing
+
+    /// The memtable that takes an entry of these sizes, rotating a full one away.
+    func memtable(forKey keyCount: Int, value valueCount: Int) -> Memtable {
+        if let active {
+            if active.hasRoom(keyCount: keyCount, valueCount: valueCount) { return active }
+            rotate()
+        }
+        let fresh = Memtable(capacity: memtableCapacity)
+        active = fresh
+        return fresh
+    }
+
+    /// Sets the active memtable aside to be flushed.
+    func rotate() {
+        guard let full = active, !full.isEmpty else { return }
+        flushing.append(full)
+        active = nil
+    }
+
+    /// Puts the SSTable in the place of the oldest rotated memtable, whose rows it has.
+    func finishFlush(_ sstable: LiveSSTable?) {
+        flushing.removeFirst()
+        if let sstable { sstables.insert(sstable, at: 0) }
+    }
+
+    /// Puts one SSTable (or none) in the place of the ones that were merged into it.
+    func finishCompaction(of inputs: Set<UInt64>, into output: LiveSSTable?) {
+        sstables.removeAll { inputs.contains($0.number) }
+        if let output {
+            sstables.append(output)
+            sstables.sort { $0.number > $1.number }
+        }
+        for number in inputs { cache.removeFile(number) }
+    }
+
+    // MARK: Reading
+
+    /// The memtables, newest first.
+    private var memtables: [Memtable] { [active].compactMap(\.self) + flushing.reversed() }
+
+    /// The merged fragment of one row, with the deletions that cover it applied; nil when no source
+    /// knows anything of it. Valid until the next call.
+    ///
+    /// - Parameters:
+    ///   - key: the row's or static row's whole key.
+    ///   - partitionLength: the length of the partition part of `key`.
+    package func get(_ key: ByteView, partitionLength: Int) throws(StorageError) -> ByteView? {
+        held.removeAll(keepingCapacity: true)
+        let partition = key.prefix(partitionLength)
+        let isStatic = key[partitionLength] == Key.staticRow
+        var shadow: Deletion?
+        var result: ByteView?
+        if let active {
+            shadow = active.shadow(of: key, in: partition, isStatic: isStatic)
+            result = active.row(key)
+        }
+        for memtable in flushing.reversed() {
+            let other = memtable.shadow(of: key, in: partition, isStatic: isStatic)
+            shadow = Deletion.stronger(shadow, other)
+            if let value = memtable.row(key) { result = try merge(result, value) }
+        }
+        let token = Key.token(of: key)
+        let hash = PartitionFilter.hash(partition: partition)
+        for sstable in sstables {
+            let reader = sstable.reader
+            guard let tokens = reader.statistics.tokens, tokens.contains(token) else { continue }
+            if let shadow, shadow.timestamp >= reader.statistics.maxTimestamp { continue }
+            guard try reader.mayContain(hash, through: cache) else { continue }
+            if reader.statistics.hasPartitionDeletions {
+                let deletion = try reader.partitionDeletion(of: partition, through: cache)
+                shadow = Deletion.stronger(shadow, deletion)
+            }
+            let cursor = SSTableCursor(reader, source: cache)
+            try cursor.seek(atOrAfter: key)
+            guard cursor.isValid, cursor.key.hasPrefix(partition) else { continue }
+            if !isStatic { shadow = Deletion.stronger(shadow, cursor.openDeletion) }
+            guard cursor.key.equals(key) else { continue }
+            held.append(cursor)
+            result = try merge(result, cursor.value)
+        }
+        guard let found = result, let shadow else { return result }
+        spare.removeAll()
+        do throws(MalformedBytes) {
+            try RowMerge.filter(found, shadow: shadow, into: &spare)
+        } catch {
+            throw corrupt(error)
+        }
+        return RowMerge.isEmpty(spare.view) ? nil : spare.view
+    }
+
+    /// The merge of two fragments. `a` may point into `merged`.
+    private func merge(_ a: ByteView?, _ b: ByteView) throws(StorageError) -> ByteView {
+        guard let a else { return b }
+        spare.removeAll()
+        do throws(MalformedBytes) {
+            try RowMerge.mergeRows(a, b, shadow: nil, into: &spare)
+        } catch {
+            throw corrupt(error)
+        }
+        swap(&merged, &spare)
+        return merged.view
+    }
+
+    private func corrupt(_ error: MalformedBytes) -> StorageError {
+        guard let cursor = held.last else {
+            invariantFailure("a memtable holds a malformed entry: \(error)")
+        }
+        return SourceCursor.sstable(cursor, cache).corrupt(error)
+    }
+
+    /// A cursor over the keys in [lower, upper). It must be used up before anything is written.
+    ///
+    /// Backward, both bounds must be of one partition.
+    package func cursor(
+        lower: [UInt8],
+        upper: [UInt8],
+        isReversed: Bool = false
+    ) throws(StorageError) -> MergeCursor {
+        var sources: [SourceCursor] = []
+        for memtable in memtables {
+            sources.append(.memtable(MemtableCursor(memtable), memtable))
+        }
+        let first = Token(biased: TableStore.leadingWord(lower))
+        let last = upper.isEmpty ? Token.max : Token(biased: TableStore.leadingWord(upper))
+        let range = TokenRange(first, last)
+        // A read within one partition is spared the files whose filter doesn't have it.
+        let hash = lower.withView { lower in
+            upper.withView { upper -> UInt64? in
+                let partition = Key.partition(of: lower)
+                guard partition.count > 8, upper.hasPrefix(partition) else { return nil }
+                return PartitionFilter.hash(partition: partition)
+            }
+        }
+        for sstable in sstables {
+            let reader = sstable.reader
+            guard reader.statistics.tokens?.intersection(range) != nil else { continue }
+            if let hash, try !reader.mayContain(hash, through: cache) { continue }
+            sources.append(.sstable(SSTableCursor(reader, source: cache), cache))
+        }
+        return MergeCursor(sources: sources, lower: lower, upper: upper, isReversed: isReversed)
+    }
+
+    /// The first eight bytes of a bound as a number; bytes that it lacks are 0.
+    private static func leadingWord(_ bound: [UInt8]) -> UInt64 {
+        var word: UInt64 = 0
+        for index in 0..<8 { word = word << 8 | (index < bound.count ? UInt64(bound[index]) : 0) }
+        return word
+    }
+}
+
+extension Memtable {
+    /// The row of a key; nil if there is none.
+    fileprivate func row(_ key: ByteView) -> ByteView? {
+        let position = rows.find(key)
+        return position.isValid ? rows.value(position) : nil
+    }
+
+    /// The strongest deletion of the partition or a range that covers a key.
+    fileprivate func shadow(
+        of key: ByteView,
+        in partition: ByteView,
+        isStatic: Bool
+    ) -> Deletion? {
+        guard partitionDeletionCount > 0 || markers.count > 0 else { return nil }
+        let whole = partitionDeletion(of: partition)
+        return isStatic
+            ? whole : Deletion.stronger(whole, openDeletion(before: key, in: partition))
+    }
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Model
+
+/// A write was refused or its fate is not known.
+package enum WriteError: Error, Sendable, CustomStringConvertible {
+    /// The table was dropped or truncated since the write was planned. Nothing was written.
+    case unknownTable(UUID)
+    /// The mutation is larger than the limit. Nothing was written.
+    case tooLarge(size: Int, limit: Int)
+    /// The commit log failed; whether the write is durable is not known.
+    case commitLog(CommitLogError)
+    /// The store is closed or closing. Nothing was written.
+    case closed
+
+    package var description: String {
+        switch self {
+        case .unknownTable(let id): "the table with the data \(id) doesn't exist any more"
+        case .tooLarge(let size, let limit):
+            "a mutation of \(size) bytes is above the limit of \(limit) bytes; write less at once"
+        case .commitLog(let error): error.description
+        case .closed: "the node is shutting down"
+        }
+    }
+}
