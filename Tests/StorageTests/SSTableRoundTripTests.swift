@@ -132,7 +132,9 @@ struct SSTableRoundTripTests {
         var numbers = SeededNumbers(seed: 5)
         let sizes = [0, 10_000_000, 1, 16_384, 16_383, 200_000, 3]
         let entries = sizes.enumerated().map { index, size in
-            let noise = (0..<size).map { $0 % 3 == 0 ? UInt8.random(in: 0...255, using: &numbers) : 0 }
+            let noise = (0..<size).map {
+                $0 % 3 == 0 ? UInt8.random(in: 0...255, using: &numbers) : 0
+            }
             return TestEntry(
                 key: TestEntries.row(partition, UInt32(index)),
                 value: TestEntries.value(noise)

@@ -2,7 +2,9 @@
 
 private import Bytes
 
-/// A shard's cache of decompressed blocks, bounded in bytes. Used from the shard's thread alone.
+/// A shard's cache of decompressed blocks, bounded in bytes.
+///
+/// Used from the shard's thread alone.
 ///
 /// It keeps what is used again and lets a scan pass through: S3-FIFO (Yang et al., "FIFO queues are all
 /// you need for cache eviction", SOSP 2023). A new block enters a small queue; one that was asked for
@@ -97,7 +99,9 @@ package final class BlockCache: BlockSource {
             index = Int32(slots.count)
             slots.append(slot)
         }
-        table.insert(index, hash: hash) { BlockCache.hash(slots[Int($0)].file, slots[Int($0)].offset) }
+        table.insert(index, hash: hash) {
+            BlockCache.hash(slots[Int($0)].file, slots[Int($0)].offset)
+        }
         blockCount += 1
         append(index)
         while usedCount > capacity { evict() }
@@ -250,7 +254,9 @@ private struct SlotTable {
 }
 
 /// The fingerprints of blocks that left the small queue lately, at most as many as the cache has
-/// blocks. A fingerprint may be overwritten early: that costs a hit, nothing else.
+/// blocks.
+///
+/// A fingerprint may be overwritten early: that costs a hit, nothing else.
 private struct GhostTable {
     private var fingerprints: [UInt64]
     private var order: [UInt64]

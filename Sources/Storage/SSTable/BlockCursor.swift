@@ -2,7 +2,9 @@
 
 internal import Bytes
 
-/// A position in one block's entries. The layout stands at `BlockBuilder`.
+/// A position in one block's entries.
+///
+/// The layout stands at `BlockBuilder`.
 ///
 /// The bytes passed their checksum, but are not trusted: every length is checked, and an entry that
 /// breaks the format ends the block with `isMalformed` set. Used from one thread.
@@ -56,7 +58,9 @@ final class BlockCursor {
     /// The current entry's value, valid while the block is held.
     var value: ByteView { ByteView(base + valueOffset, count: valueCount) }
 
-    /// Turns to another block; the cursor stands on no entry. False when the block is malformed.
+    /// Turns to another block; the cursor stands on no entry.
+    ///
+    /// False when the block is malformed.
     func attach(_ block: Block) -> Bool {
         self.block = block
         base = block.view.base

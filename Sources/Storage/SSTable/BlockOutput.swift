@@ -28,7 +28,9 @@ struct BlockOutput: ~Copyable {
         offset = pending.count
     }
 
-    /// Appends a block with its trailer. It is stored as it is when compression saves too little.
+    /// Appends a block with its trailer.
+    ///
+    /// It is stored as it is when compression saves too little.
     mutating func store(
         _ content: ByteView,
         codec: Codec,

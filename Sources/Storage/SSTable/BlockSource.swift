@@ -30,7 +30,9 @@ package final class UncachedBlocks: BlockSource {
 }
 
 /// Reads ahead in large pieces, for a scan front to back of one file (compaction): it leaves the
-/// shard's cache alone. A block that lies elsewhere is read by itself.
+/// shard's cache alone.
+///
+/// A block that lies elsewhere is read by itself.
 package final class SequentialBlocks: BlockSource {
     private let windowCount: Int
     private var window = ByteWriter(capacity: 64)

@@ -15,8 +15,9 @@ package import Model
 package struct IndexEntry: Equatable, Sendable {
     /// The block that the entry stands for.
     package var handle: BlockHandle
-    /// How many entries the block has; of an index block, the sum over the blocks that it lists. The
-    /// same holds for the other counts.
+    /// How many entries the block has; of an index block, the sum over the blocks that it lists.
+    ///
+    /// The same holds for the other counts.
     package var entryCount = 0
     /// Deletions of cells, collections, rows, ranges (markers) and partitions.
     package var tombstoneCount = 0

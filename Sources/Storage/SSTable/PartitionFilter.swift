@@ -91,8 +91,9 @@ package struct FilterShape: Equatable, Sendable {
 
 /// The partition filter's arithmetic, over bytes that others own.
 package enum PartitionFilter {
-    /// The hash by which a filter knows a partition: of the partition part of its keys. A read makes
-    /// it once for all SSTables.
+    /// The hash by which a filter knows a partition: of the partition part of its keys.
+    ///
+    /// A read makes it once for all SSTables.
     package static func hash(partition: ByteView) -> UInt64 { Checksum.xxh3(partition) }
 
     /// The bit positions of a hash, nine bits each, seven at a time.

@@ -21,8 +21,10 @@ package final class SSTableCursor {
     private var dataOffset = -1
     /// Whether the cursor stands on an entry.
     package private(set) var isValid = false
-    /// The range deletion that is open just before the current entry, in key order, whichever way the
-    /// cursor came. Nil across partitions, since a range deletion ends in its partition.
+    /// The range deletion that is open just before the current entry, in key order, whichever way
+    /// the cursor came.
+    ///
+    /// Nil across partitions, since a range deletion ends in its partition.
     package private(set) var openDeletion: Deletion?
     /// How many blocks, of data and of index, were asked of the source.
     package private(set) var blocksRead = 0
@@ -128,8 +130,9 @@ package final class SSTableCursor {
         guard top.attach(reader.topIndex) else { throw malformed(topHandle, "a top index") }
     }
 
-    /// Loads the block in which `target` belongs. When it belongs before all blocks: the first one or
-    /// none.
+    /// Loads the block in which `target` belongs.
+    ///
+    /// When it belongs before all blocks: the first one or none.
     private func findBlock(
         _ target: ByteView,
         orFirst: Bool
@@ -259,7 +262,9 @@ package final class SSTableCursor {
         return section?.handle ?? reader.directory
     }
 
-    private var indexHandle: BlockHandle { BlockHandle(offset: max(indexOffset, 0), storedCount: 0) }
+    private var indexHandle: BlockHandle {
+        BlockHandle(offset: max(indexOffset, 0), storedCount: 0)
+    }
 
     /// Leaves the cursor invalid at the end of the file, or reports that a block is malformed.
     private func end(_ cursor: BlockCursor) throws(StorageError) {

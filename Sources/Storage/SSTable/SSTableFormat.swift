@@ -188,7 +188,9 @@ struct Footer: Equatable, Sendable {
     }
 }
 
-/// The start of a file: what it is, for people and for salvage. Opening a file doesn't need it.
+/// The start of a file: what it is, for people and for salvage.
+///
+/// Opening a file doesn't need it.
 enum Header {
     static func append(to writer: inout ByteWriter, salt: UInt64) {
         let start = writer.count

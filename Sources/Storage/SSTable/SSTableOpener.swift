@@ -124,7 +124,10 @@ struct SSTableOpener: ~Copyable {
         if let filterSection {
             let found = try filterShape(filterSection, statistics)
             shape = found
-            let kept = max(SSTableOpener.filterCountMin, file.size / SSTableOpener.filterFileDivisor)
+            let kept = max(
+                SSTableOpener.filterCountMin,
+                file.size / SSTableOpener.filterFileDivisor
+            )
             if found.count <= kept { filter = try readFilter(filterSection, found) }
         }
         return SSTableParts(

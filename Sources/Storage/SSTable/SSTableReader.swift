@@ -79,8 +79,10 @@ package final class SSTableReader: Sendable {
 
     // MARK: Pruning
 
-    /// Whether the file may hold entries of the partition with this `PartitionFilter.hash`; false is
-    /// certain. `source` reads a page of a filter that is too large for memory.
+    /// Whether the file may hold entries of the partition with this `PartitionFilter.hash`; false
+    /// is certain.
+    ///
+    /// `source` reads a page of a filter that is too large for memory.
     package func mayContain(
         _ hash: UInt64,
         through source: any BlockSource
@@ -111,7 +113,8 @@ package final class SSTableReader: Sendable {
     /// Where the page of a filter's line is stored.
     static func page(of line: Int, in section: Section) -> BlockHandle {
         let pageCount = Int(section.pageCount)
-        let offset = line * FilterShape.lineBytes / pageCount * (pageCount + SSTableFormat.trailerCount)
+        let offset =
+            line * FilterShape.lineBytes / pageCount * (pageCount + SSTableFormat.trailerCount)
         return BlockHandle(
             offset: section.offset + offset,
             storedCount: min(pageCount + SSTableFormat.trailerCount, section.count - offset)
@@ -126,7 +129,9 @@ package final class SSTableReader: Sendable {
             && handle.storedCount >= SSTableFormat.trailerCount && handle.end <= footerOffset
     }
 
-    /// Reads, checks and decompresses a block. `scratch` is memory for the stored bytes.
+    /// Reads, checks and decompresses a block.
+    ///
+    /// `scratch` is memory for the stored bytes.
     package func readBlock(
         _ handle: BlockHandle,
         scratch: inout ByteWriter

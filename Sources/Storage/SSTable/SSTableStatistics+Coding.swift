@@ -8,7 +8,9 @@ internal import Bytes
 //
 // A reader passes over fields that it doesn't know, and a field that is missing has its default.
 
-/// The ids of the fields. An id is never used again for something else.
+/// The ids of the fields.
+///
+/// An id is never used again for something else.
 private enum Field: UInt64 {
     case counts = 1
     case columnCellCounts = 2

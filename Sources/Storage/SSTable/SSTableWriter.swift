@@ -13,8 +13,9 @@ package struct SSTableWriterOptions: Sendable {
     package var blockCount = 16_384
     /// `bloom_filter_fp_chance`; at 1 there is no filter.
     package var filterFalsePositiveChance = 0.01
-    /// Names the file among all that ever stood on the volume: the file's number. Blocks of another
-    /// file in its place are told apart by it.
+    /// Names the file among all that ever stood on the volume: the file's number.
+    ///
+    /// Blocks of another file in its place are told apart by it.
     package var identity: UInt64 = 0
     /// `TableSchema.encode` of the table.
     package var schema: [UInt8] = []
@@ -114,7 +115,8 @@ package final class SSTableWriter {
         let shared = last.commonPrefixCount(key)
         invariant(!isDone, "an entry after the end of an SSTable")
         invariant(
-            !hasEntries || (shared < key.count && (shared == last.count || last[shared] < key[shared])),
+            !hasEntries
+                || (shared < key.count && (shared == last.count || last[shared] < key[shared])),
             "keys of an SSTable must ascend"
         )
         let count = key.count + value.count
@@ -328,8 +330,9 @@ package final class SSTableWriter {
         try output.append(scratch.view)
     }
 
-    /// Gives up: closes and removes the temporary file. Errors of that don't matter, since the engine
-    /// also removes such files when it starts.
+    /// Gives up: closes and removes the temporary file.
+    ///
+    /// Errors of that don't matter, since the engine also removes such files when it starts.
     package func abandon() {
         guard !isDone else { return }
         isDone = true

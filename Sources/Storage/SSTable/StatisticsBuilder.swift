@@ -3,7 +3,9 @@
 internal import Bytes
 internal import Model
 
-/// Gathers `SSTableStatistics` while entries pass in key order. Used by writer and verifier alike.
+/// Gathers `SSTableStatistics` while entries pass in key order.
+///
+/// Used by writer and verifier alike.
 struct StatisticsBuilder {
     /// What was gathered up to the last `endPartition`.
     private(set) var statistics = SSTableStatistics()

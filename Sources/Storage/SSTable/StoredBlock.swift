@@ -77,7 +77,9 @@ enum StoredBlock {
         guard count <= countMax(payload.count, codec) else {
             throw corruption("a block of at most 1 GiB", "a stated size of \(count) bytes")
         }
-        let block = Block(count: count, alignment: alignment) { codec.decompress(payload, into: $0) }
+        let block = Block(count: count, alignment: alignment) {
+            codec.decompress(payload, into: $0)
+        }
         guard let block else {
             throw corruption("\(count) bytes compressed with \(codec.name)", "something else")
         }
