@@ -41,7 +41,7 @@ struct SSTableRoundTripTests {
 
     @Test("Seeks find what a sorted array finds", arguments: [64, 500, 16_384])
     func seeks(blockCount: Int) throws {
-        let all = TestEntries.mixture(seed: 2, partitionCount: 60, rowsMax: 80, valueMax: 9)
+        let all = TestEntries.mixture(seed: 2, partitionCount: 30, rowsMax: 50, valueMax: 9)
         // Every other entry is left out, so that targets also fall between keys; rows only, since the
         // markers that remain would no longer match.
         let rows = all.filter { $0.value[0] & EntryHeader.marker == 0 }
@@ -87,7 +87,7 @@ struct SSTableRoundTripTests {
         let cursor = SSTableCursor(reader, source: UncachedBlocks())
         var numbers = SeededNumbers(seed: 4)
         var position: Int?
-        for _ in 0..<20_000 {
+        for _ in 0..<6_000 {
             let choice = Int.random(in: 0..<20, using: &numbers)
             if position == nil || choice == 0 {
                 let target = Int.random(in: 0..<entries.count, using: &numbers)

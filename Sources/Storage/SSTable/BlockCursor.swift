@@ -13,7 +13,7 @@ final class BlockCursor {
     private var base = ByteView.nowhere
     /// Where the entries end and the restart points begin.
     private var entriesEnd = 0
-    private var restartCount = 0
+    private(set) var restartCount = 0
 
     /// Whether the cursor stands on an entry.
     private(set) var isValid = false
@@ -201,6 +201,24 @@ final class BlockCursor {
         return nil
     }
 
+    /// The key after the current one; nil at the last.
+    ///
+    /// The cursor stays; for messages.
+    func keyOfNext() -> [UInt8]? {
+        let other = BlockCursor()
+        guard isValid, let block, other.attach(block), other.seek(atOrAfter: key), other.next()
+        else {
+            return nil
+        }
+        return other.key.array
+    }
+
+    /// Whether the current entry is the one of a restart point, with a whole key.
+    func isAtRestart(_ restart: Int) -> Bool {
+        restart < restartCount && restartOffset(restart) == entryOffset
+            && restartKey(restart) != nil
+    }
+
     // MARK: Decoding
 
     private struct Lengths {
@@ -312,6 +330,7 @@ final class BlockCursor {
                 )
             )
             intervalKeys.append(key)
+            guard interval.count <= SSTableFormat.restartIntervalMax else { return fail() }
             guard nextOffset < end else { return nextOffset == end || fail() }
             guard decode(at: nextOffset) else { return false }
         }

@@ -38,22 +38,14 @@ struct BlockOutput: ~Copyable {
     ) throws(StorageError) -> BlockHandle {
         invariant(content.count <= SSTableFormat.blockCountMax, "a block of more than 1 GiB")
         let start = pending.count
-        var used = codec
-        if codec != .none {
-            let count = codec.compress(content, into: &pending, level: level)
-            if count > content.count - content.count / SSTableFormat.savingDivisor {
-                pending.truncate(to: start)
-                used = .none
-            }
-        }
-        if used == .none { pending.append(content) }
-        pending.append(used.rawValue)
-        pending.appendLittleEndian(UInt32(content.count))
-        let checksum = Checksum.xxh3(
-            pending.view.dropFirst(start),
-            seed: SSTableFormat.seed(salt: salt, offset: offset)
+        StoredBlock.append(
+            content,
+            codec: codec,
+            level: level,
+            salt: salt,
+            offset: offset,
+            to: &pending
         )
-        pending.appendLittleEndian(checksum)
         let handle = BlockHandle(offset: offset, storedCount: pending.count - start)
         offset = handle.end
         if pending.count >= BlockOutput.pendingCount { try flush() }

@@ -285,16 +285,13 @@ package final class SSTableCursor {
         return .corruption(corruption.with(keys: keySpan()))
     }
 
-    /// The keys that the block at which the index stands may hold; the index moves on.
+    /// The keys that the block at which the index stands may hold.
     private func keySpan() -> KeySpan {
-        let inIndex = index.isValid && indexOffset >= 0
-        let first = inIndex ? index.key.array : (top.isValid ? top.key.array : [])
-        var last = reader.statistics.lastKey
-        if inIndex, index.next() {
-            last = index.key.array
-        } else if top.isValid, top.next() {
-            last = top.key.array
-        }
-        return KeySpan(first: first, last: last)
+        let isInIndex = index.isValid && indexOffset >= 0
+        let cursor = isInIndex ? index : top
+        return KeySpan(
+            first: cursor.isValid ? cursor.key.array : [],
+            last: cursor.keyOfNext() ?? top.keyOfNext() ?? reader.statistics.lastKey
+        )
     }
 }

@@ -36,6 +36,8 @@ package enum SSTableFormat {
     /// Entries between restart points of data and of index blocks.
     static let dataRestartInterval = 16
     static let indexRestartInterval = 4
+    /// What a reader accepts: it walks backwards an interval at a time.
+    static let restartIntervalMax = 256
     /// What compression must save for the compressed form to be kept: one part in eight.
     static let savingDivisor = 8
 

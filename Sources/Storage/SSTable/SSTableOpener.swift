@@ -122,13 +122,17 @@ struct SSTableOpener: ~Copyable {
         var shape: FilterShape?
         var filter: Block?
         if let filterSection {
-            let found = try filterShape(filterSection, statistics)
+            guard let found = FilterPages.shape(filterSection, statistics) else {
+                throw corruption(filterSection.handle, "a filter", "sizes that no filter has")
+            }
             shape = found
             let kept = max(
                 SSTableOpener.filterCountMin,
                 file.size / SSTableOpener.filterFileDivisor
             )
-            if found.count <= kept { filter = try readFilter(filterSection, found) }
+            if found.count <= kept {
+                filter = try FilterPages.read(filterSection, found, of: file, salt: footer.salt)
+            }
         }
         return SSTableParts(
             file: file,
@@ -206,63 +210,6 @@ struct SSTableOpener: ~Copyable {
         } catch {
             throw corruption(section.handle, error.expected, "something else in the statistics")
         }
-    }
-
-    // MARK: Filter
-
-    private func filterShape(
-        _ section: Section,
-        _ statistics: SSTableStatistics
-    ) throws(StorageError) -> FilterShape {
-        let page = Int(section.pageCount)
-        let storedPage = page + SSTableFormat.trailerCount
-        let pages = (section.count + storedPage - 1) / storedPage
-        let count = section.count - pages * SSTableFormat.trailerCount
-        let line = FilterShape.lineBytes
-        guard page > 0, page % line == 0, count > 0, count % line == 0,
-            statistics.filterProbeCount > 0
-        else {
-            throw corruption(section.handle, "a filter", "sizes that no filter has")
-        }
-        return FilterShape(lineCount: count / line, probeCount: statistics.filterProbeCount)
-    }
-
-    private mutating func readFilter(
-        _ section: Section,
-        _ shape: FilterShape
-    ) throws(StorageError) -> Block {
-        scratch.removeAll()
-        try StoredBlock.read(file, at: section.offset, count: section.count, into: &scratch)
-        let stored = scratch.view
-        let path = file.path
-        let salt = footer.salt
-        let filter = try Block(count: shape.count, alignment: FilterShape.lineBytes) {
-            (target) throws(StorageError) in
-            var line = 0
-            while line < shape.lineCount {
-                let handle = SSTableReader.page(of: line, in: section)
-                let start = handle.offset - section.offset
-                let page = try StoredBlock.decode(
-                    stored[start..<start + handle.storedCount],
-                    at: handle.offset,
-                    salt: salt,
-                    path: path
-                )
-                let offset = line * FilterShape.lineBytes
-                guard page.count > 0, page.count % FilterShape.lineBytes == 0,
-                    page.count == min(Int(section.pageCount), target.count - offset)
-                else { return false }
-                target.baseAddress.map {
-                    ($0 + offset).copyMemory(from: page.view.base, byteCount: page.count)
-                }
-                line += page.count / FilterShape.lineBytes
-            }
-            return true
-        }
-        guard let filter else {
-            throw corruption(section.handle, "filter pages of one size", "others")
-        }
-        return filter
     }
 
     private func corruption(

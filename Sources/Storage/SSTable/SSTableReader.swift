@@ -65,6 +65,14 @@ package final class SSTableReader: Sendable {
         } catch {
             throw .file(error)
         }
+        return try open(file, fileNumber: fileNumber)
+    }
+
+    /// Opens a file of any kind.
+    static func open(
+        _ file: any ReadableFile,
+        fileNumber: UInt64
+    ) throws(StorageError) -> SSTableReader {
         var opener = try SSTableOpener(file)
         return SSTableReader(try opener.readParts(), fileNumber: fileNumber)
     }
@@ -93,7 +101,7 @@ package final class SSTableReader: Sendable {
             let place = filter.view.base + line * FilterShape.lineBytes
             return PartitionFilter.contains(hash, in: place, probes: shape.probeCount)
         }
-        let page = try source.block(SSTableReader.page(of: line, in: section), of: self)
+        let page = try source.block(FilterPages.page(of: line, in: section), of: self)
         let offset = line * FilterShape.lineBytes % Int(section.pageCount)
         guard offset + FilterShape.lineBytes <= page.count else {
             throw corruption(section.handle, "a filter page", "a shorter one")
@@ -110,15 +118,12 @@ package final class SSTableReader: Sendable {
         try mayContain(PartitionFilter.hash(partition: partition), through: source)
     }
 
-    /// Where the page of a filter's line is stored.
-    static func page(of line: Int, in section: Section) -> BlockHandle {
-        let pageCount = Int(section.pageCount)
-        let offset =
-            line * FilterShape.lineBytes / pageCount * (pageCount + SSTableFormat.trailerCount)
-        return BlockHandle(
-            offset: section.offset + offset,
-            storedCount: min(pageCount + SSTableFormat.trailerCount, section.count - offset)
-        )
+    /// The filter, also one that isn't kept in memory; nil without a filter.
+    func wholeFilter() throws(StorageError) -> Block? {
+        guard residentFilter == nil, let section = filterSection, let shape = filterShape else {
+            return residentFilter
+        }
+        return try FilterPages.read(section, shape, of: file, salt: salt)
     }
 
     // MARK: Reading

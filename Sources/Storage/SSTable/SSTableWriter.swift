@@ -248,7 +248,7 @@ package final class SSTableWriter {
             throw .file(error)
         }
         do throws(FileError) {
-            try fileSystem.syncDirectory(SSTableWriter.folder(of: path))
+            try fileSystem.syncDirectory(FilePath.parent(of: path) ?? ".")
         } catch {
             // Whether the name is durable isn't known, so the file must not be used under it.
             try? fileSystem.remove(path)
@@ -338,12 +338,6 @@ package final class SSTableWriter {
         isDone = true
         output.close()
         try? fileSystem.remove(path + SSTableWriter.temporarySuffix)
-    }
-
-    /// The folder of a file.
-    static func folder(of path: String) -> String {
-        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 }
 

@@ -37,7 +37,8 @@ struct StatisticsBuilder {
 
     /// Ends the partition whose last key is `lastKey`.
     mutating func endPartition(lastKey: ByteView) {
-        guard partitionLength > 0 else { return }
+        // The key is another partition's when the last entry of this one was malformed.
+        guard partitionLength > 0, lastKey.count > partitionLength else { return }
         if partitionHasClustering {
             let clustering = lastKey.dropFirst(partitionLength + 1)
             let isGreater = statistics.maxClustering.withView { clustering.compare($0) > 0 }

@@ -5,6 +5,35 @@ internal import Environment
 
 /// A block as it stands in the file: payload, codec, uncompressed size, checksum.
 enum StoredBlock {
+    /// Appends a block that will stand at `offset` of its file; as it is when compression saves too
+    /// little.
+    static func append(
+        _ content: ByteView,
+        codec: Codec,
+        level: Int,
+        salt: UInt64,
+        offset: Int,
+        to writer: inout ByteWriter
+    ) {
+        let start = writer.count
+        var used = codec
+        if codec != .none {
+            let count = codec.compress(content, into: &writer, level: level)
+            if count > content.count - content.count / SSTableFormat.savingDivisor {
+                writer.truncate(to: start)
+                used = .none
+            }
+        }
+        if used == .none { writer.append(content) }
+        writer.append(used.rawValue)
+        writer.appendLittleEndian(UInt32(content.count))
+        let checksum = Checksum.xxh3(
+            writer.view.dropFirst(start),
+            seed: SSTableFormat.seed(salt: salt, offset: offset)
+        )
+        writer.appendLittleEndian(checksum)
+    }
+
     /// Appends exactly `count` bytes of a file to `writer`.
     static func read(
         _ file: any ReadableFile,
