@@ -128,14 +128,14 @@ let package = Package(
         .target(
             name: "Shell",
             dependencies: [
-                "Bytes", "CEdit", "Environment", "Model",
+                "Bytes", "CEdit", "CQLProtocol", "Environment", "Model",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
         ),
         .testTarget(
             name: "ShellTests",
-            dependencies: ["Bytes", "CQL", "Environment", "Model", "Shell"],
+            dependencies: ["Bytes", "CQL", "CQLProtocol", "Environment", "Model", "Shell"],
             resources: [.copy("Golden")],
             swiftSettings: settings
         ),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CQLProtocol
 import Environment
 import Model
 import Shell
@@ -121,7 +122,9 @@ func rows(
     _ rows: [[[UInt8]?]],
     next: UInt8? = nil
 ) -> ScriptedBackend.Answer {
-    let columns = columns.map { ShellColumn(keyspace: "ks", table: "t", name: $0, type: $1) }
+    let columns = columns.map {
+        ColumnSpecification(keyspace: "ks", table: "t", name: $0, type: $1)
+    }
     let page = ShellRows(columns: columns, rows: rows, pagingState: next.map { [$0] })
     return .success(ShellResult(.rows(page)))
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CQLProtocol
 import Model
 import Shell
 import Testing
@@ -188,6 +189,30 @@ import Testing
         #expect(ValueText.json(try bytes("-1.5", .double), .double) == "-1.5")
         #expect(ValueText.json([0, 0, 0, 9, 1], .list(.int, frozen: true)) == "[]")
         #expect(ValueText.json(nil, .int) == "null")
+    }
+
+    @Test func responsesOfTheProtocolAreResults() throws {
+        let trace = UUID(high: 1, low: 2)
+        let keyspace = ResponseMessage(
+            stream: 0,
+            tracingID: trace,
+            warnings: ["w"],
+            response: .result(.setKeyspace("ks"))
+        )
+        let result = try ShellResult(keyspace)
+        #expect(result.warnings == ["w"])
+        #expect(result.traceID == trace)
+        guard case .keyspace("ks") = result.body else {
+            Issue.record("\(result.body)")
+            return
+        }
+        let refusal = CQLError(.invalid, "no such table")
+        #expect(throws: ShellError(code: 0x2200, message: "no such table")) {
+            try ShellResult(ResponseMessage(stream: 0, response: .error(refusal)))
+        }
+        #expect(throws: ShellError.self) {
+            try ShellResult(ResponseMessage(stream: 0, response: .ready))
+        }
     }
 
     @Test func warningsAreNoResults() async {

@@ -22,7 +22,7 @@ enum ImportRule {
         (
             "Shell",
             [
-                "ArgumentParser", "Bytes", "CEdit", "Environment", "Glibc", "Model",
+                "ArgumentParser", "Bytes", "CEdit", "CQLProtocol", "Environment", "Glibc", "Model",
                 "Synchronization",
             ]
         ),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import CQLProtocol
 package import Model
 
 /// A database as the shell sees it: statements in, results out.
@@ -71,13 +72,13 @@ package struct ShellResult: Sendable {
 
 /// One page of rows.
 package struct ShellRows: Sendable {
-    package let columns: [ShellColumn]
+    package let columns: [ColumnSpecification]
     /// A row a line: a serialized value, or nil for null, for each column.
     package let rows: [[[UInt8]?]]
     /// Where the next page begins; nil when this is the last.
     package let pagingState: [UInt8]?
 
-    package init(columns: [ShellColumn], rows: [[[UInt8]?]], pagingState: [UInt8]? = nil) {
+    package init(columns: [ColumnSpecification], rows: [[[UInt8]?]], pagingState: [UInt8]? = nil) {
         self.columns = columns
         self.rows = rows
         self.pagingState = pagingState
@@ -92,20 +93,5 @@ package struct ShellRows: Sendable {
             return nil
         }
         return String(validating: bytes, as: UTF8.self)
-    }
-}
-
-/// A result's column.
-package struct ShellColumn: Sendable, Equatable {
-    package let keyspace: String
-    package let table: String
-    package let name: String
-    package let type: CQLType
-
-    package init(keyspace: String, table: String, name: String, type: CQLType) {
-        self.keyspace = keyspace
-        self.table = table
-        self.name = name
-        self.type = type
     }
 }

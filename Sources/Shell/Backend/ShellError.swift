@@ -23,6 +23,13 @@ package struct ShellError: Error, Sendable, Equatable, CustomStringConvertible {
         self.isConnectionLost = true
     }
 
+    /// No answer came in time: whether a write happened isn't known. The connection stands.
+    package init(timeout message: String) {
+        self.name = "Timeout"
+        self.message = message
+        self.isConnectionLost = false
+    }
+
     package var description: String { "\(name): \(message)" }
 
     private static let names: [Int32: String] = [

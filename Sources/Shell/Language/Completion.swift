@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CQLProtocol
+
 /// What the Tab key offers at a place of a statement: words of the language, and names of the schema.
 package struct Completion: Sendable {
     /// The schema's names.
@@ -42,7 +44,7 @@ package struct Completion: Sendable {
             return fitting(own + names.tables.keys, word)
         case "USE", "KEYSPACE": return fitting(Array(names.tables.keys), word)
         case "CONSISTENCY":
-            return keywords(Consistency.allCases.map(\.name), word)
+            return keywords(Consistency.allCases.map(\.description), word)
         case "PAGING", "EXPAND", "TRACING", "TIMING", "CAPTURE":
             return keywords(["ON", "OFF"], word)
         case "SHOW": return keywords(["VERSION", "HOST", "SESSION"], word)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import CQLProtocol
+
 /// A command that the shell carries out by itself, instead of sending it to the database.
 package enum Directive: Equatable, Sendable {
     case help([String])
@@ -133,7 +135,7 @@ extension Directive {
         guard let level = Consistency(name: word.text) else {
             return .malformed(
                 "there is no consistency level '\(word.text)'; there are "
-                    + Consistency.allCases.map(\.name).joined(separator: ", ")
+                    + Consistency.allCases.map(\.description).joined(separator: ", ")
             )
         }
         return .consistency(level)

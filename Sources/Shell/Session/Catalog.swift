@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CQLProtocol
+
 /// What the shell knows of the schema: names to complete, and which columns are keys.
 struct Catalog {
     /// What Tab may offer.
@@ -33,7 +35,7 @@ extension ShellSession {
     }
 
     /// The styles of a result's columns by their names.
-    func columnStyles(_ columns: [ShellColumn]) async -> [String: Style] {
+    func columnStyles(_ columns: [ColumnSpecification]) async -> [String: Style] {
         guard let first = columns.first else { return [:] }
         await refreshCatalog()
         return catalog.styles[first.keyspace + "." + first.table] ?? [:]

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CQLProtocol
+
 /// Turns the pages of a result into text in the session's format.
 struct RowPrinter {
-    private let columns: [ShellColumn]
+    private let columns: [ColumnSpecification]
     private let format: OutputFormat
     private let isExpanded: Bool
     private let colour: Bool
@@ -14,7 +16,7 @@ struct RowPrinter {
     var isCutShort = false
 
     init(
-        columns: [ShellColumn],
+        columns: [ColumnSpecification],
         styles: [String: Style],
         settings: ShellSettings,
         colour: Bool,

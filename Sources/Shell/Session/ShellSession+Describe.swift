@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CQLProtocol
+
 extension ShellSession {
     /// Shows what `DESCRIBE` yielded: statements that make a thing again, names, or the cluster.
     func showDescription(_ rows: ShellRows) {

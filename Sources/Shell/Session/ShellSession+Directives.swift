@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CQLProtocol
+
 extension ShellSession {
     /// Carries out a command of the shell; whether it succeeded.
     func carryOut(_ directive: Directive, place: String) async -> Bool {
@@ -38,18 +40,18 @@ extension ShellSession {
     private func setConsistency(_ level: Consistency?) {
         if let level {
             settings.consistency = level
-            answer("Consistency level set to \(level.name).")
+            answer("Consistency level set to \(level.description).")
         } else {
-            answer("Current consistency level is \(settings.consistency.name).")
+            answer("Current consistency level is \(settings.consistency.description).")
         }
     }
 
     private func setSerialConsistency(_ level: Consistency?) {
         if let level {
             settings.serialConsistency = level
-            answer("Serial consistency level set to \(level.name).")
+            answer("Serial consistency level set to \(level.description).")
         } else {
-            answer("Current serial consistency level is \(settings.serialConsistency.name).")
+            answer("Current serial consistency level is \(settings.serialConsistency.description).")
         }
     }
 

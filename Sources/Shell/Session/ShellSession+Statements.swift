@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CQLProtocol
 internal import Environment
 internal import Model
 
@@ -11,6 +12,7 @@ extension ShellSession {
         do throws(ShellError) {
             var options = options(for: kind)
             let first = try await backend.execute(statement, options: options)
+            hasLostConnection = false
             show(warnings: first.warnings)
             switch first.body {
             case .void: break
@@ -21,7 +23,7 @@ extension ShellSession {
             }
             explainTrace(first.traceID)
         } catch {
-            hasLostConnection = hasLostConnection || error.isConnectionLost
+            hasLostConnection = error.isConnectionLost
             let line = ErrorReport.position(in: error.message)?.line ?? 1
             let prefix = place?.prefix(lineWithin: line) ?? ""
             let text = ErrorReport.render(error, statement: statement, place: prefix)

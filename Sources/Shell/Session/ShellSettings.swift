@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import CQLProtocol
+
 /// What a person can set in a session.
 package struct ShellSettings: Sendable {
     /// What statements without a keyspace of their own use.
