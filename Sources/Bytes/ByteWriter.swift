@@ -10,7 +10,8 @@ import Glibc
 @usableFromInline
 package struct ByteWriter: ~Copyable {
     @usableFromInline var base: UnsafeMutableRawPointer
-    @usableFromInline var capacity: Int
+    /// The memory held, in bytes.
+    @usableFromInline package internal(set) var capacity: Int
     /// The number of bytes written.
     @usableFromInline package internal(set) var count = 0
 

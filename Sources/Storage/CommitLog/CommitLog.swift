@@ -87,6 +87,9 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
     /// How many segments the log has on disk, without those of earlier runs.
     package var segmentCount: Int { olderSegments.count + (segment == nil ? 0 : 1) }
 
+    /// The memory of the buffers that are not being written, in bytes.
+    package var bufferBytes: Int { filling.bytes.capacity + (spare?.bytes.capacity ?? 0) }
+
     /// The largest payload, in bytes.
     package var payloadMax: Int { options.segmentSize / 2 }
 

@@ -15,17 +15,17 @@ final class CommitLogBatch: @unchecked Sendable {  // Owner: the log or its one 
 
     /// What an idle buffer holds on to, in bytes.
     private static let idleCapacity = 64 << 10
+    /// For how many waiting completions an idle batch keeps room; each takes 16 bytes.
+    private static let idleCompletions = 2048
 
     var bytes = ByteWriter(capacity: 4096)
     var cuts: [Cut] = []
     var completions: [Completion] = []
-    private var peak = 0
 
     var isEmpty: Bool { bytes.count == 0 }
 
     /// Forgets the content and keeps the memory.
     func removeAll() {
-        peak = max(peak, bytes.count)
         bytes.removeAll()
         cuts.removeAll(keepingCapacity: true)
         completions.removeAll(keepingCapacity: true)
@@ -34,9 +34,7 @@ final class CommitLogBatch: @unchecked Sendable {  // Owner: the log or its one 
     /// Gives memory back that a burst has left, when the log has come to rest.
     func shrink() {
         invariant(isEmpty, "a batch in use cannot shrink")
-        guard peak > CommitLogBatch.idleCapacity / 2 else { return }
-        bytes = ByteWriter(capacity: 4096)
-        completions = []
-        peak = 0
+        if bytes.capacity > CommitLogBatch.idleCapacity { bytes = ByteWriter(capacity: 4096) }
+        if completions.capacity > CommitLogBatch.idleCompletions { completions = [] }
     }
 }

@@ -158,7 +158,8 @@ package struct RecordLogReader {
         while candidate <= last {
             let mark = Int(file.loadLittleEndian(candidate + 12, as: UInt32.self))
             if mark > offset, mark <= candidate {
-                budget -= Int(file.loadLittleEndian(candidate + 8, as: UInt32.self))
+                let length = Int(file.loadLittleEndian(candidate + 8, as: UInt32.self))
+                budget -= length <= file.count - candidate ? length : 0
                 if record(in: file, at: candidate, salt: salt) != nil {
                     return "the record at offset \(candidate) was written after it was durable"
                 }
