@@ -37,6 +37,11 @@ package struct MutationWriter: ~Copyable {
         bytes.appendLittleEndian(UInt32(0))
     }
 
+    /// Takes back the group that was begun last if nothing was added to it.
+    package mutating func dropEmptyGroup() {
+        if count == 0, bytes.count == countOffset + 4 { bytes.truncate(to: countOffset - 16) }
+    }
+
     /// Adds an entry to the table that was begun last.
     package mutating func add(key: ByteView, value: ByteView) {
         bytes.appendLengthPrefixed(key)

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import CQLProtocol
+internal import Model
+internal import Node
+import Storage
+
+/// A batch on its way.
+///
+/// All writes of one shard are one mutation and so happen together. A logged batch over several shards
+/// is first written whole to the batch log, which is replayed at the next start if the node stops
+/// before every shard has its part.
+struct BatchExecution: Sendable {
+    let processor: QueryProcessor
+    let completion: QueryProcessor.Completion
+
+    /// Executes the statements of a BATCH message.
+    func start(
+        _ writes: [(PreparedStatement, BoundValues)],
+        _ request: BatchRequest,
+        _ origin: StatementOrigin
+    ) throws(CQLError) {
+        for (statement, _) in writes {
+            guard case .write = statement.plan else {
+                throw .invalid(
+                    "Invalid statement in batch: only UPDATE, INSERT and DELETE statements are allowed."
+                )
+            }
+        }
+        let timestamp = request.defaultTimestamp ?? processor.clock.next()
+        if writes.contains(where: { $0.0.needsRead }) {
+            return try startReading(writes, timestamp, request.nowInSeconds)
+        }
+        var mutations: [ShardMutation] = []
+        var merged: [Int: [UInt8]] = [:]
+        for (statement, values) in writes {
+            guard case .write(let plan) = statement.plan else { continue }
+            mutations = try processor.bind(
+                statement,
+                values,
+                timestamp: timestamp,
+                nowInSeconds: request.nowInSeconds
+            ) { (bindings) throws(CQLError) in
+                try ShardMutations.make([(plan, bindings)], processor.node)
+            }
+            for mutation in mutations { merged[mutation.shard, default: []] += mutation.bytes }
+        }
+        try write(merged, isLogged: request.kind == .logged)
+    }
+
+    /// Executes a BATCH text.
+    func start(
+        _ batch: BatchPlan,
+        _ statement: PreparedStatement,
+        _ parameters: QueryParameters,
+        _ origin: StatementOrigin
+    ) throws(CQLError) {
+        let timestamp = try processor.bind(statement, parameters) { (bindings) throws(CQLError) in
+            try batch.time(bindings)
+        }
+        if batch.writes.contains(where: \.needsRead) {
+            return try startReading(batch, timestamp, statement, parameters)
+        }
+        let merged = try processor.bind(
+            statement,
+            parameters.values,
+            timestamp: timestamp,
+            nowInSeconds: parameters.nowInSeconds
+        ) { (bindings) throws(CQLError) in
+            var merged: [Int: [UInt8]] = [:]
+            for plan in batch.writes {
+                for mutation in try ShardMutations.make([(plan, bindings)], processor.node) {
+                    merged[mutation.shard, default: []] += mutation.bytes
+                }
+            }
+            return merged
+        }
+        try write(merged, isLogged: batch.isLogged)
+    }
+
+    private func write(_ merged: [Int: [UInt8]], isLogged: Bool) throws(CQLError) {
+        let size = merged.values.reduce(0) { $0 + $1.count }
+        guard size <= processor.limits.batchSizeFail else {
+            throw .invalid(
+                "Batch too large: \(size) bytes, above the limit of \(processor.limits.batchSizeFail);"
+                    + " write less in one batch"
+            )
+        }
+        let mutations = merged.sorted { $0.key < $1.key }
+            .map { ShardMutation(shard: $0.key, bytes: $0.value) }
+        let execution = WriteExecution(processor: processor, completion: completion)
+        guard isLogged, mutations.count > 1 else { return execution.write(mutations) }
+        processor.batchLog.write(mutations, processor, completion)
+    }
+
+    // MARK: Conditions
+
+    private func startReading(
+        _ writes: [(PreparedStatement, BoundValues)],
+        _ timestamp: Int64,
+        _ nowInSeconds: Int32?
+    ) throws(CQLError) {
+        guard writes.count <= BatchBinding.countMax else {
+            throw .invalid(
+                "a batch with conditions or list elements has at most \(BatchBinding.countMax)"
+                    + " statements, not \(writes.count)"
+            )
+        }
+        var partitions: Set<[UInt8]> = []
+        for (statement, values) in writes {
+            guard case .write(let plan) = statement.plan else { continue }
+            let own = try processor.bind(
+                statement,
+                values,
+                timestamp: timestamp,
+                nowInSeconds: nowInSeconds
+            ) { (bindings) throws(CQLError) in try ShardMutations.partitions(plan, bindings) }
+            partitions.formUnion(own)
+        }
+        let (processor, completion) = (processor, completion)
+        try onShard(of: partitions, writes.map { $0.0.table }) {
+            (shard, partition) throws(CQLError) -> ConditionalWrite in
+            // Values are bound one statement inside of the other, since views end with their call.
+            try BatchBinding.bind(writes[...], [], timestamp, nowInSeconds, processor) {
+                (bound) throws(CQLError) in
+                try ConditionalWrite.evaluate(bound, partition: partition, on: shard, processor)
+            }
+        } finish: { $0.finish(on: $1, completion) }
+    }
+
+    private func startReading(
+        _ batch: BatchPlan,
+        _ timestamp: Int64,
+        _ statement: PreparedStatement,
+        _ parameters: QueryParameters
+    ) throws(CQLError) {
+        let partitions = try processor.bind(statement, parameters) { (bindings) throws(CQLError) in
+            var partitions: Set<[UInt8]> = []
+            for plan in batch.writes {
+                partitions.formUnion(try ShardMutations.partitions(plan, bindings))
+            }
+            return partitions
+        }
+        let (processor, completion) = (processor, completion)
+        try onShard(of: partitions, batch.writes.map { $0.table.id }) {
+            (shard, partition) throws(CQLError) -> ConditionalWrite in
+            try processor.bind(
+                statement,
+                parameters.values,
+                timestamp: timestamp,
+                nowInSeconds: parameters.nowInSeconds
+            ) { (bindings) throws(CQLError) in
+                var writes: [(plan: WritePlan, bindings: Bindings)] = []
+                for plan in batch.writes { writes.append((plan, copy bindings)) }
+                return try ConditionalWrite.evaluate(
+                    writes,
+                    partition: partition,
+                    on: shard,
+                    processor
+                )
+            }
+        } finish: { $0.finish(on: $1, completion) }
+    }
+
+    /// Evaluates a batch with conditions on the shard of its one partition.
+    private func onShard(
+        of partitions: Set<[UInt8]>,
+        _ tables: [UUID?],
+        _ evaluate: @escaping @Sendable (Shard, [UInt8]) throws(CQLError) -> ConditionalWrite,
+        finish: @escaping @Sendable (ConditionalWrite, Shard) -> Void
+    ) throws(CQLError) {
+        guard partitions.count == 1, Set(tables).count == 1, let partition = partitions.first else {
+            throw .invalid("Batch with conditions cannot span multiple tables or partitions")
+        }
+        let completion = completion
+        let token = partition.withView { Key.token(of: $0) }
+        processor.node.shard(of: token).run { shard in
+            do throws(CQLError) {
+                finish(try evaluate(shard, partition), shard)
+            } catch {
+                completion(StatementOutcome(.failure(error)))
+            }
+        }
+    }
+}
+
+/// Binds the values of several statements at once.
+private enum BatchBinding {
+    /// The most statements: each is a call inside of the one before.
+    static let countMax = 512
+
+    static func bind<R>(
+        _ rest: ArraySlice<(PreparedStatement, BoundValues)>,
+        _ bound: [(plan: WritePlan, bindings: Bindings)],
+        _ timestamp: Int64,
+        _ nowInSeconds: Int32?,
+        _ processor: QueryProcessor,
+        _ body: ([(plan: WritePlan, bindings: Bindings)]) throws(CQLError) -> R
+    ) throws(CQLError) -> R {
+        guard let (statement, values) = rest.first, case .write(let plan) = statement.plan else {
+            return try body(bound)
+        }
+        return try processor.bind(
+            statement,
+            values,
+            timestamp: timestamp,
+            nowInSeconds: nowInSeconds
+        ) { (bindings) throws(CQLError) in
+            try bind(
+                rest.dropFirst(),
+                bound + [(plan, copy bindings)],
+                timestamp,
+                nowInSeconds,
+                processor,
+                body
+            )
+        }
+    }
+}
+
+extension PreparedStatement {
+    var needsRead: Bool {
+        if case .write(let plan) = plan { return plan.needsRead }
+        return false
+    }
+
+    var table: UUID? {
+        if case .write(let plan) = plan { return plan.table.id }
+        return nil
+    }
+}
+
+extension BatchPlan {
+    /// The timestamp of the batch.
+    func time(_ bindings: borrowing Bindings) throws(CQLError) -> Int64 {
+        guard let timestamp else { return bindings.timestamp }
+        let evaluated = try timestamp.evaluate(bindings)
+        if evaluated.isUnset { return bindings.timestamp }
+        guard let value = evaluated.withView({ $0.flatMap { Int64(cql: $0) } }) else {
+            throw .invalid("Invalid null value of timestamp")
+        }
+        return value
+    }
+}

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CQLProtocol
+internal import Bytes
+internal import Model
+
+/// What a statement does, with names looked up in one state of the schema.
+enum StatementPlan: Sendable {
+    case select(SelectPlan)
+    case write(WritePlan)
+    case batch(BatchPlan)
+    /// Everything that isn't planned ahead: DDL, USE, DESCRIBE.
+    case other(Statement)
+}
+
+/// The writes of a BATCH text.
+struct BatchPlan: Sendable {
+    let isLogged: Bool
+    let timestamp: Expression?
+    let timeToLive: Expression?
+    let writes: [WritePlan]
+}
+
+/// A statement that is parsed and planned: prepared by a client, or on its way once.
+package final class PreparedStatement: Sendable {
+    let id: StatementID
+    let text: String
+    /// The keyspace for unqualified names when it was prepared.
+    let keyspace: String?
+    /// The state of the schema that it was planned with.
+    let epoch: UInt64
+    let statement: Statement
+    let plan: StatementPlan
+    let bind: BindMetadata
+    /// The names of `:name` markers by index; nil for `?`.
+    let markerNames: [String?]
+    let result: ResultColumns
+
+    init(
+        text: String,
+        keyspace: String?,
+        epoch: UInt64,
+        parsed: ParsedStatement,
+        planned: Planner.Output
+    ) {
+        self.text = text
+        self.keyspace = keyspace
+        self.epoch = epoch
+        statement = parsed.statement
+        plan = planned.plan
+        bind = planned.bind
+        markerNames = parsed.markers.map(\.name)
+        result = planned.result
+        id = PreparedStatement.id(text, keyspace, planned.tableID)
+    }
+
+    /// The id follows the table's, not its name: a table that was dropped and made again under its
+    /// name has other statements.
+    private static func id(_ text: String, _ keyspace: String?, _ table: UUID?) -> StatementID {
+        var writer = ByteWriter(capacity: text.utf8.count + 64)
+        writer.append(utf8: keyspace ?? "")
+        writer.append(0)
+        writer.append(table?.bytes ?? [])
+        writer.append(utf8: text)
+        return StatementID(Checksum.xxh3Wide(writer.view))
+    }
+}
+
+/// Plans any statement.
+enum Planner {
+    struct Output {
+        var plan: StatementPlan
+        var bind = BindMetadata(columns: .none)
+        var result = ResultColumns.none
+        var tableID: UUID?
+    }
+
+    static func plan(
+        _ parsed: ParsedStatement,
+        _ schema: Schema,
+        keyspace: String?
+    ) throws(CQLError) -> Output {
+        let count = parsed.markers.count
+        switch parsed.statement {
+        case .select(let select):
+            let table = try schema.resolve(select.table, keyspace)
+            var planner = SelectPlanner(table: table, markerCount: count)
+            let plan = try planner.plan(select)
+            return Output(
+                plan: .select(plan),
+                bind: try bind(planner.compiler.markers, table),
+                result: plan.columns,
+                tableID: table.id
+            )
+        case .insert(let insert):
+            let table = try schema.writable(insert.table, keyspace)
+            var planner = WritePlanner(table: table, markerCount: count)
+            return try output(try planner.plan(insert), planner)
+        case .update(let update):
+            let table = try schema.writable(update.table, keyspace)
+            var planner = WritePlanner(table: table, markerCount: count)
+            return try output(try planner.plan(update), planner)
+        case .delete(let delete):
+            let table = try schema.writable(delete.table, keyspace)
+            var planner = WritePlanner(table: table, markerCount: count)
+            return try output(try planner.plan(delete), planner)
+        case .batch(let batch): return try plan(batch, schema, keyspace, count)
+        default:
+            guard count == 0 else {
+                throw .invalid("\(parsed.statement.title) takes no bind markers")
+            }
+            return Output(plan: .other(parsed.statement))
+        }
+    }
+
+    private static func output(
+        _ plan: WritePlan,
+        _ planner: WritePlanner
+    ) throws(CQLError) -> Output {
+        Output(
+            plan: .write(plan),
+            bind: try bind(planner.compiler.markers, plan.table),
+            tableID: plan.table.id
+        )
+    }
+
+    private static func plan(
+        _ batch: BatchStatement,
+        _ schema: Schema,
+        _ keyspace: String?,
+        _ count: Int
+    ) throws(CQLError) -> Output {
+        if batch.kind == .counter { throw .notYet("COUNTER batches") }
+        var markers = [ColumnSpecification?](repeating: nil, count: count)
+        var writes: [WritePlan] = []
+        for member in batch.members {
+            let write: WritePlan
+            let found: [ColumnSpecification?]
+            switch member {
+            case .insert(let insert):
+                var planner = WritePlanner(
+                    table: try schema.writable(insert.table, keyspace),
+                    markerCount: count
+                )
+                write = try planner.plan(insert)
+                found = planner.compiler.markers
+            case .update(let update):
+                var planner = WritePlanner(
+                    table: try schema.writable(update.table, keyspace),
+                    markerCount: count
+                )
+                write = try planner.plan(update)
+                found = planner.compiler.markers
+            case .delete(let delete):
+                var planner = WritePlanner(
+                    table: try schema.writable(delete.table, keyspace),
+                    markerCount: count
+                )
+                write = try planner.plan(delete)
+                found = planner.compiler.markers
+            }
+            if batch.using.timestamp != nil, write.timestamp != nil {
+                throw .invalid(
+                    "Timestamp must be set either on BATCH or individual statements"
+                )
+            }
+            for (index, marker) in found.enumerated() where marker != nil { markers[index] = marker }
+            writes.append(write)
+        }
+        var compiler = ExpressionCompiler(keyspace: "", table: "", markerCount: count)
+        var timestamp: Expression?
+        if let term = batch.using.timestamp {
+            timestamp = try compiler.compile(term, as: .bigint, for: "[timestamp]")
+        }
+        var timeToLive: Expression?
+        if let term = batch.using.timeToLive {
+            timeToLive = try compiler.compile(term, as: .int, for: "[ttl]")
+        }
+        for (index, marker) in compiler.markers.enumerated() where marker != nil {
+            markers[index] = marker
+        }
+        let plan = BatchPlan(
+            isLogged: batch.kind == .logged,
+            timestamp: timestamp,
+            timeToLive: timeToLive,
+            writes: writes
+        )
+        let table = writes.first?.table
+        return Output(
+            plan: .batch(plan),
+            bind: BindMetadata(columns: ResultColumns(try complete(markers))),
+            tableID: table?.id
+        )
+    }
+
+    private static func complete(
+        _ markers: [ColumnSpecification?]
+    ) throws(CQLError) -> [ColumnSpecification] {
+        let known = markers.compactMap(\.self)
+        guard known.count == markers.count else {
+            throw .invalid("the type of a bind marker can't be told where it stands")
+        }
+        return known
+    }
+
+    /// What the markers stand for, and which of them give the partition key.
+    private static func bind(
+        _ markers: [ColumnSpecification?],
+        _ table: TableSchema
+    ) throws(CQLError) -> BindMetadata {
+        let columns = try complete(markers)
+        var indices: [UInt16] = []
+        for column in table.partitionKey {
+            guard let index = columns.firstIndex(where: { $0.name == column.name && $0.type == column.type })
+            else { return BindMetadata(columns: ResultColumns(columns)) }
+            indices.append(UInt16(truncatingIfNeeded: index))
+        }
+        return BindMetadata(columns: ResultColumns(columns), partitionKeyIndices: indices)
+    }
+}
+
+extension Schema {
+    /// The table that a statement names.
+    func resolve(_ name: QualifiedName, _ current: String?) throws(CQLError) -> TableSchema {
+        guard let keyspace = name.keyspace?.name ?? current else {
+            throw .invalid(
+                "No keyspace has been specified. USE a keyspace, or explicitly specify keyspace.tablename"
+            )
+        }
+        guard let definition = keyspaces[keyspace] else {
+            throw .invalid("\(name.position) Keyspace '\(keyspace)' does not exist (keyspace \(keyspace) does not exist)")
+        }
+        guard let table = definition.tables[name.name.name] else {
+            throw .invalid("\(name.position) unconfigured table \(name.name.name): table"
+                + " '\(keyspace).\(name.name.name)' does not exist")
+        }
+        return table
+    }
+
+    /// The same for a write, which system tables don't take.
+    func writable(_ name: QualifiedName, _ current: String?) throws(CQLError) -> TableSchema {
+        let table = try resolve(name, current)
+        guard !SystemSchema.isVirtual(table) else {
+            throw CQLError(
+                .unauthorized,
+                "system table \(table.keyspace).\(table.name) can't be written to"
+            )
+        }
+        return table
+    }
+}

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import CQLProtocol
+internal import Environment
+internal import Model
+internal import Node
+import Storage
+
+/// One page of a SELECT on its way.
+///
+/// It goes through its key ranges in order, each on the shard that owns it. A step reads at most
+/// `entriesPerStep` entries and then lets others have the shard; the next begins behind the last key.
+/// Only one shard works on it at a time.
+final class SelectExecution: @unchecked Sendable {  // Handed from one executor to the next.
+    /// A run of keys of one shard.
+    struct Piece {
+        let shard: Int
+        let bounds: KeyBounds
+        /// The partition part if all of the piece is of one partition that was named.
+        let partition: [UInt8]?
+    }
+
+    typealias Completion = @Sendable (Result<RowsResult, CQLError>) -> Void
+
+    private static let entriesPerStep = 4096
+
+    private let plan: SelectPlan
+    private let node: Node
+    private let filters: [(slot: Int, filter: RowFilter)]
+    private let pieces: [Piece]
+    /// The endings to check when partitions aren't named; nil when all pass.
+    private let scanEndings: [EndingRange]?
+    private let decoder: RowDecoder
+    private var evaluator: SelectorEvaluator
+    private let now: Int64
+    private let pageSize: Int
+    private let perPartitionLimit: Int
+    private let seed: UInt64
+    private let skipMetadata: Bool
+    private let completion: Completion
+    /// The rows of a virtual table, in place of a shard's.
+    private let virtual: Memtable?
+
+    // Progress.
+    private var pieceIndex = 0
+    private var resumeKey: [UInt8]?
+    private var remaining: Int
+    private var inPartition = 0
+    private var partition: [UInt8] = []
+    /// Whether the partition's static row still stands for it, no other row having come.
+    private var staticIsPending = false
+
+    // Output.
+    private var cells = ByteWriter(capacity: 256)
+    private var rowCount = 0
+    private var lastKey = ByteWriter(capacity: 64)
+    private var lastInPartition = 0
+    private var aggregates: [AggregateState]
+    private var firstRow: [[UInt8]?]?
+
+    init(
+        _ request: SelectRequest,
+        node: Node,
+        virtual: Memtable?,
+        completion: @escaping Completion
+    ) throws(CQLError) {
+        let plan = request.plan
+        self.plan = plan
+        self.node = node
+        self.virtual = virtual
+        self.completion = completion
+        filters = request.filters
+        pieces = request.pieces
+        scanEndings = request.scanEndings
+        now = request.now
+        seed = request.seed
+        skipMetadata = request.skipMetadata
+        pageSize = plan.isAggregate ? Int.max : request.pageSize
+        perPartitionLimit = plan.isDistinct ? 1 : request.perPartitionLimit
+        decoder = RowDecoder(table: plan.table, slots: plan.slots)
+        evaluator = SelectorEvaluator(decoder: decoder, functions: request.functions, now: request.now)
+        aggregates = plan.aggregates.map { AggregateState($0) }
+        remaining = plan.isAggregate ? Int.max : request.limit
+        if let state = request.pagingState { resume(state) }
+    }
+
+    private func resume(_ state: PagingState) {
+        remaining = state.remaining
+        inPartition = state.inPartition
+        resumeKey = state.lastKey
+        partition = state.lastKey.withView { Key.partition(of: $0).array }
+        pieceIndex = pieces.firstIndex { $0.holds(state.lastKey) } ?? pieces.count
+    }
+
+    // MARK: Steps
+
+    /// Starts or goes on: on the caller's thread if it is the right shard's.
+    func start() {
+        guard pieceIndex < pieces.count, remaining > 0 else { return finish(hasMore: false) }
+        guard virtual == nil else { return step(nil) }
+        node.shards[pieces[pieceIndex].shard].run { [self] shard in step(shard) }
+    }
+
+    private func step(_ shard: Shard?) {
+        do throws(CQLError) {
+            while pieceIndex < pieces.count {
+                if let shard, pieces[pieceIndex].shard != shard.index { return start() }
+                switch try read(pieces[pieceIndex], shard) {
+                case .pageFull: return finish(hasMore: true)
+                case .limitReached: return finish(hasMore: false)
+                case .reseek: continue
+                case .yield:
+                    guard let shard else { continue }
+                    return shard.executor.execute { [self] in step(shard) }
+                case .pieceDone:
+                    pieceIndex += 1
+                    resumeKey = nil
+                }
+            }
+            finish(hasMore: false)
+        } catch {
+            completion(.failure(error))
+        }
+    }
+
+    private enum Outcome { case pageFull, limitReached, pieceDone, reseek, yield }
+
+    private func read(_ piece: Piece, _ shard: Shard?) throws(CQLError) -> Outcome {
+        let cursor = try storage { () throws(StorageError) in try makeCursor(piece, shard) }
+        if resumeKey != nil || piece.partition != nil { try reenter(piece, shard) }
+        var entries = 0
+        while try storage({ () throws(StorageError) in try cursor.next() }) {
+            entries += 1
+            if let outcome = try take(cursor) { return outcome }
+            if entries >= Self.entriesPerStep {
+                resumeKey = cursor.key.array
+                return .yield
+            }
+        }
+        return try leavePartition() ?? .pieceDone
+    }
+
+    /// The cursor over what is left of a piece.
+    private func makeCursor(_ piece: Piece, _ shard: Shard?) throws(StorageError) -> MergeCursor {
+        var lower = piece.bounds.lower
+        var upper = piece.bounds.upper
+        if let resumeKey {
+            if plan.isReversed { upper = resumeKey } else { lower = resumeKey + [0] }
+        }
+        if let virtual {
+            return MergeCursor(
+                sources: [.memtable(MemtableCursor(virtual), virtual)],
+                lower: lower,
+                upper: upper,
+                isReversed: plan.isReversed
+            )
+        }
+        guard let table = shard?.store.table(storageID: plan.table.storageID) else {
+            return MergeCursor(sources: [], lower: lower, upper: upper)
+        }
+        return try table.cursor(lower: lower, upper: upper, isReversed: plan.isReversed)
+    }
+
+    // MARK: Partitions
+
+    /// Makes the partition current in whose middle, or before whose rows, a piece goes on. Its static
+    /// row is looked up when the cursor won't come by it.
+    private func reenter(_ piece: Piece, _ shard: Shard?) throws(CQLError) {
+        let inside = resumeKey.map { key in key.withView { Key.partition(of: $0).array } }
+        guard let current = piece.partition ?? inside else { return }
+        if current != partition {
+            partition = current
+            inPartition = 0
+        }
+        try current.withView { (view) throws(CQLError) in
+            try malformed { () throws(MalformedBytes) in try decoder.enterPartition(view) }
+        }
+        staticIsPending = false
+        let passesStatic = resumeKey == nil && piece.bounds.lower == current + [Key.staticRow]
+            && !plan.isReversed
+        guard !plan.table.statics.isEmpty, !passesStatic else { return }
+        try enterStatic(current + [Key.staticRow], shard)
+        staticIsPending = decoder.hasLiveStatic && inPartition == 0
+            && !plan.restrictions.restrictsClustering
+    }
+
+    private func enterStatic(_ key: [UInt8], _ shard: Shard?) throws(CQLError) {
+        guard let table = shard?.store.table(storageID: plan.table.storageID) else { return }
+        try key.withView { (view) throws(CQLError) in
+            let fragment = try storage { () throws(StorageError) in
+                try table.get(view, partitionLength: view.count - 1)
+            }
+            guard let fragment else { return }
+            try malformed { () throws(MalformedBytes) in
+                try decoder.enterStatic(fragment, now: now)
+            }
+        }
+    }
+
+    /// Gives out the row of a partition that has only static columns, if that is still to be done.
+    private func leavePartition() throws(CQLError) -> Outcome? {
+        guard staticIsPending else { return nil }
+        staticIsPending = false
+        decoder.decodeStaticOnly()
+        guard try passesFilters() else { return nil }
+        let key = partition + [Key.staticRow]
+        return try key.withView { (view) throws(CQLError) in try emit(view) }
+    }
+
+    // MARK: Entries
+
+    /// Takes an entry; an outcome ends the reading for now.
+    private func take(_ cursor: MergeCursor) throws(CQLError) -> Outcome? {
+        let key = cursor.key
+        let isSame = !partition.isEmpty && cursor.partitionLength == partition.count
+            && partition.withView { key.hasPrefix($0) }
+        if !isSame {
+            if let outcome = try leavePartition() {
+                // The entry is not taken yet: the next page begins with it.
+                return outcome
+            }
+            partition = key.prefix(cursor.partitionLength).array
+            inPartition = 0
+            try malformed { () throws(MalformedBytes) in
+                try decoder.enterPartition(key.prefix(cursor.partitionLength))
+            }
+        }
+        if cursor.isStaticRow {
+            try malformed { () throws(MalformedBytes) in
+                try decoder.enterStatic(cursor.value, now: now)
+            }
+            staticIsPending = decoder.hasLiveStatic && !plan.restrictions.restrictsClustering
+            return nil
+        }
+        let isLive = try malformed { () throws(MalformedBytes) in
+            try decoder.decode(
+                key: key,
+                partitionLength: cursor.partitionLength,
+                fragment: cursor.value,
+                now: now
+            )
+        }
+        guard isLive else { return nil }
+        staticIsPending = false
+        guard isWithinEndings(key, cursor.partitionLength), try passesFilters() else { return nil }
+        if let outcome = try emit(key) { return outcome }
+        guard inPartition >= perPartitionLimit else { return nil }
+        if plan.isReversed || pieces[pieceIndex].partition != nil { return .pieceDone }
+        // On to the next partition: its keys are above all of this one's.
+        resumeKey = partition + [0xFF]
+        return .reseek
+    }
+
+    /// A scan over all partitions that restricts clustering columns checks each row's ending.
+    private func isWithinEndings(_ key: ByteView, _ partitionLength: Int) -> Bool {
+        guard let endings = scanEndings else { return true }
+        let ending = key.dropFirst(partitionLength + 1)
+        return endings.contains { range in
+            range.lower.withView { ending.compare($0) >= 0 }
+                && range.upper.withView { ending.compare($0) < 0 }
+        }
+    }
+
+    private func passesFilters() throws(CQLError) -> Bool {
+        for (slot, filter) in filters where try !filter.passes(decoder.values[slot]) {
+            return false
+        }
+        return true
+    }
+
+    /// Gives out the decoder's row.
+    private func emit(_ key: ByteView) throws(CQLError) -> Outcome? {
+        if plan.isAggregate {
+            try aggregate()
+            inPartition += 1
+            return nil
+        }
+        // A row beyond a full page only shows that there is one.
+        if rowCount == pageSize { return .pageFull }
+        for selector in plan.selectors { try evaluator.append(selector, to: &cells) }
+        rowCount += 1
+        inPartition += 1
+        remaining -= 1
+        lastKey.removeAll()
+        lastKey.append(key)
+        lastInPartition = inPartition
+        return remaining == 0 ? .limitReached : nil
+    }
+
+    private func aggregate() throws(CQLError) {
+        for index in aggregates.indices {
+            guard let argument = plan.aggregates[index].argument else {
+                aggregates[index].addRow()
+                continue
+            }
+            if case .column(let slot) = argument {
+                aggregates[index].add(decoder.values[slot])
+            } else if let value = try evaluator.evaluate(argument) {
+                value.withView { aggregates[index].add($0) }
+            }
+        }
+        guard firstRow == nil else { return }
+        evaluator.aggregates = Array(repeating: nil, count: aggregates.count)
+        var row: [[UInt8]?] = []
+        for selector in plan.selectors { row.append(try evaluator.evaluate(selector)) }
+        firstRow = row
+    }
+
+    // MARK: Result
+
+    private func finish(hasMore: Bool) {
+        do throws(CQLError) {
+            if plan.isAggregate { try writeAggregates() }
+        } catch {
+            return completion(.failure(error))
+        }
+        var state: [UInt8]?
+        if hasMore {
+            state = PagingState(
+                lastKey: lastKey.array,
+                remaining: remaining,
+                inPartition: lastInPartition
+            ).encode(seed: seed)
+        }
+        let metadata = ResultMetadata(
+            columns: plan.columns,
+            omitsColumns: skipMetadata,
+            pagingState: state
+        )
+        completion(
+            .success(RowsResult(metadata: metadata, rowCount: rowCount, cells: cells.array))
+        )
+    }
+
+    /// The one row of an aggregation; other selectors beside aggregates show the first row's values.
+    private func writeAggregates() throws(CQLError) {
+        var results: [[UInt8]?] = []
+        for state in aggregates { results.append(try state.result()) }
+        evaluator.aggregates = results
+        for (index, selector) in plan.selectors.enumerated() {
+            if selector.isOverAggregates {
+                try evaluator.append(selector, to: &cells)
+            } else if let value = firstRow?[index] {
+                cells.appendBigEndian(Int32(truncatingIfNeeded: value.count))
+                cells.append(value)
+            } else {
+                cells.appendBigEndian(Int32(-1))
+            }
+        }
+        rowCount = 1
+    }
+
+    // MARK: Errors
+
+    private func storage<R>(_ body: () throws(StorageError) -> R) throws(CQLError) -> R {
+        do throws(StorageError) {
+            return try body()
+        } catch {
+            throw CQLError(storage: error)
+        }
+    }
+
+    private func malformed<R>(_ body: () throws(MalformedBytes) -> R) throws(CQLError) -> R {
+        do throws(MalformedBytes) {
+            return try body()
+        } catch {
+            let name = "\(plan.table.keyspace).\(plan.table.name)"
+            throw CQLError(.server, "a row of table \(name) can't be decoded: \(error)")
+        }
+    }
+}
+
+extension SelectExecution.Piece {
+    /// Whether a key is in the piece.
+    func holds(_ key: [UInt8]) -> Bool {
+        key.withView { key in
+            bounds.lower.withView { key.compare($0) >= 0 }
+                && (bounds.upper.isEmpty || bounds.upper.withView { key.compare($0) < 0 })
+        }
+    }
+}
+
+extension Selector {
+    /// Whether it is computed from aggregates.
+    var isOverAggregates: Bool {
+        switch self {
+        case .aggregate: true
+        case .call(_, let arguments): arguments.contains(where: \.isOverAggregates)
+        case .cast(let inner, _, _): inner.isOverAggregates
+        default: false
+        }
+    }
+}
+
+extension CQLError {
+    /// What a client is told of a failure of the storage.
+    init(storage error: StorageError) {
+        self.init(.server, error.description)
+    }
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import CQLProtocol
+internal import Model
+
+/// A planned SELECT with a request's values put in.
+struct SelectRequest {
+    let plan: SelectPlan
+    let filters: [(slot: Int, filter: RowFilter)]
+    let pieces: [SelectExecution.Piece]
+    let scanEndings: [EndingRange]?
+    let limit: Int
+    let perPartitionLimit: Int
+    let pageSize: Int
+    let pagingState: PagingState?
+    /// Seeds the paging state's checksum.
+    let seed: UInt64
+    let skipMetadata: Bool
+    /// Seconds since 1970.
+    let now: Int64
+    let functions: FunctionContext
+
+    init(
+        _ plan: SelectPlan,
+        _ bindings: borrowing Bindings,
+        _ parameters: QueryParameters,
+        _ shardMap: ShardMap
+    ) throws(CQLError) {
+        self.plan = plan
+        now = bindings.now
+        functions = bindings.functions
+        skipMetadata = parameters.skipMetadata
+        var filters: [(slot: Int, filter: RowFilter)] = []
+        for filter in plan.restrictions.filters {
+            guard let slot = plan.slots.firstIndex(where: { $0.id == filter.column.id }) else {
+                continue
+            }
+            filters.append((slot, try RowFilter(filter, bindings, allowsNull: false)))
+        }
+        self.filters = filters
+        limit = try Self.limit(plan.limit, "LIMIT", bindings)
+        perPartitionLimit = try Self.limit(
+            plan.perPartitionLimit,
+            "PER PARTITION LIMIT",
+            bindings
+        )
+        let size = parameters.pageSize.map { Int($0) } ?? 0
+        pageSize = size > 0 ? size : Int.max
+        seed = plan.table.id.low ^ plan.table.id.high &+ UInt64(plan.isReversed ? 1 : 0)
+        pagingState = try parameters.pagingState.map { (bytes) throws(CQLError) in
+            try PagingState(bytes, seed: plan.table.id.low ^ plan.table.id.high &+ UInt64(plan.isReversed ? 1 : 0))
+        }
+        if plan.restrictions.namesPartitions {
+            scanEndings = nil
+            pieces = try Self.named(plan, bindings, shardMap)
+        } else {
+            scanEndings = plan.restrictions.restrictsClustering
+                ? try plan.restrictions.endings(plan.table, bindings) : nil
+            pieces = try Self.scan(plan, bindings, shardMap)
+        }
+    }
+
+    private static func limit(
+        _ expression: Expression?,
+        _ name: String,
+        _ bindings: borrowing Bindings
+    ) throws(CQLError) -> Int {
+        guard let expression else { return Int.max }
+        let evaluated = try expression.evaluate(bindings)
+        if evaluated.isUnset { return Int.max }
+        guard let value = evaluated.withView({ $0.flatMap { Int32(cql: $0) } }) else {
+            throw .invalid("Invalid null value of limit")
+        }
+        guard value > 0 else { throw .invalid("\(name) must be strictly positive, not \(value)") }
+        return Int(value)
+    }
+
+    /// The pieces of named partitions: in the partitions' order, each with its key endings.
+    private static func named(
+        _ plan: SelectPlan,
+        _ bindings: borrowing Bindings,
+        _ shardMap: ShardMap
+    ) throws(CQLError) -> [SelectExecution.Piece] {
+        var pieces: [SelectExecution.Piece] = []
+        let endings = try plan.restrictions.endings(plan.table, bindings)
+        let tokens = try plan.restrictions.token.isEmpty
+            ? TokenRange.all : plan.restrictions.tokenRange(bindings)
+        var writer = ByteWriter(capacity: 64)
+        var partitions: [[UInt8]] = []
+        for key in try plan.restrictions.partitionKeys(plan.table, bindings) {
+            writer.removeAll()
+            key.withView { Key.appendPartition($0, to: &writer) }
+            guard tokens?.contains(Key.token(of: writer.view)) ?? false else { continue }
+            partitions.append(writer.array)
+        }
+        if partitions.count > 1 { partitions.sort { $0.lexicographicallyPrecedes($1) } }
+        for partition in partitions {
+            let shard = partition.withView { shardMap.shard(of: Key.token(of: $0)) }
+            let bounds: [KeyBounds]
+            if plan.restrictions.restrictsClustering {
+                let start = partition + [Key.clustered]
+                bounds = (plan.isReversed ? endings.reversed() : endings).map {
+                    KeyBounds(lower: start + $0.lower, upper: start + $0.upper)
+                }
+            } else {
+                let first = plan.isReversed ? Key.clustered : Key.staticRow
+                bounds = [KeyBounds(lower: partition + [first], upper: partition + [4])]
+            }
+            for bounds in bounds {
+                pieces.append(
+                    SelectExecution.Piece(shard: shard, bounds: bounds, partition: partition)
+                )
+            }
+        }
+        return pieces
+    }
+
+    /// The pieces of a scan: every shard's runs of tokens, in token order.
+    private static func scan(
+        _ plan: SelectPlan,
+        _ bindings: borrowing Bindings,
+        _ shardMap: ShardMap
+    ) throws(CQLError) -> [SelectExecution.Piece] {
+        guard let tokens = try plan.restrictions.tokenRange(bindings) else { return [] }
+        var pieces: [(first: Model.Token, piece: SelectExecution.Piece)] = []
+        for shard in 0..<shardMap.count {
+            for owned in shardMap.ranges(of: shard) {
+                guard let range = owned.intersection(tokens) else { continue }
+                let piece = SelectExecution.Piece(
+                    shard: shard,
+                    bounds: KeyBounds(range),
+                    partition: nil
+                )
+                pieces.append((range.first, piece))
+            }
+        }
+        return pieces.sorted { $0.first < $1.first }.map(\.piece)
+    }
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import CQLProtocol
+internal import Environment
+internal import Model
+import Storage
+
+/// Turns a planned write and a request's values into a mutation.
+///
+/// Holds the scratch memory, so that a simple write allocates nothing but its result. Used by one
+/// thread at a time.
+final class WriteBuilder {
+    private var key = ByteWriter(capacity: 256)
+    private var end = ByteWriter(capacity: 256)
+    private var value = ByteWriter(capacity: 1024)
+    private let random: any RandomSource
+
+    init(random: any RandomSource) { self.random = random }
+
+    /// The timestamp, clock and time to live of a write.
+    static func time(
+        of plan: WritePlan,
+        _ bindings: borrowing Bindings
+    ) throws(CQLError) -> WriteTime {
+        var timestamp = bindings.timestamp
+        if let expression = plan.timestamp {
+            let evaluated = try expression.evaluate(bindings)
+            if !evaluated.isUnset {
+                guard let given = evaluated.withView({ $0.flatMap { Int64(cql: $0) } }) else {
+                    throw .invalid("Invalid null value of timestamp")
+                }
+                timestamp = given
+            }
+        }
+        guard timestamp != Int64.min else {
+            throw .invalid("the timestamp \(timestamp) is out of range; the smallest is \(Int64.min + 1)")
+        }
+        var timeToLive = plan.table.options.defaultTimeToLive
+        if let expression = plan.timeToLive {
+            let evaluated = try expression.evaluate(bindings)
+            if !evaluated.isUnset {
+                timeToLive = evaluated.withView { $0.flatMap { Int32(cql: $0) } } ?? 0
+            }
+        }
+        guard timeToLive >= 0 else {
+            throw .invalid("A TTL must be greater or equal to 0, but was \(timeToLive)")
+        }
+        guard timeToLive <= WriteTime.timeToLiveMax else {
+            throw .invalid("ttl is too large. requested (\(timeToLive)) maximum"
+                + " (\(WriteTime.timeToLiveMax))")
+        }
+        return WriteTime(
+            timestamp: timestamp,
+            now: bindings.now,
+            timeToLive: UInt32(timeToLive)
+        )
+    }
+
+    /// Adds the entries of a write to one partition to `mutation`, whose table has been begun.
+    ///
+    /// - Parameter image: what a row (by its key's ending) or, with nil, the static row holds now; only
+    ///   asked when the plan needs to read.
+    func add(
+        _ plan: WritePlan,
+        partition: ByteView,
+        _ bindings: borrowing Bindings,
+        _ time: WriteTime,
+        image: (_ ending: [UInt8]?) throws(CQLError) -> RowImage?,
+        to mutation: inout MutationWriter
+    ) throws(CQLError) {
+        if !plan.statics.isEmpty {
+            key.removeAll()
+            key.append(partition)
+            key.append(Key.staticRow)
+            let existing = plan.statics.contains(where: \.needsRead) ? try image(nil) : nil
+            try addRow(plan.statics, liveness: nil, bindings, time, existing, to: &mutation)
+        }
+        guard plan.touchesRows else { return }
+        if plan.kind == .delete, plan.regular.isEmpty {
+            return try addDeletion(plan, partition, bindings, time, to: &mutation)
+        }
+        let liveness = plan.kind == .insert ? time.liveness : nil
+        for ending in try endings(plan, bindings) {
+            let needsImage = plan.regular.contains(where: \.needsRead)
+            let existing = needsImage ? try image(ending) : nil
+            key.removeAll()
+            key.append(partition)
+            key.append(Key.clustered)
+            key.append(ending)
+            try addRow(plan.regular, liveness: liveness, bindings, time, existing, to: &mutation)
+        }
+    }
+
+    /// Adds the fragment of the row whose key is in `key`. Changes of several elements of one
+    /// collection become an entry each, since a fragment's cells must be in order; the memtable
+    /// merges them.
+    private func addRow(
+        _ changes: [CellChange],
+        liveness: Liveness?,
+        _ bindings: borrowing Bindings,
+        _ time: WriteTime,
+        _ existing: RowImage?,
+        to mutation: inout MutationWriter
+    ) throws(CQLError) {
+        var first = 0
+        repeat {
+            var next = first + 1
+            while next < changes.count, changes[next].column.id != changes[next - 1].column.id {
+                next += 1
+            }
+            next = min(next, changes.count)
+            let own = first == 0 ? liveness : nil
+            try encode(changes[first..<max(first, next)], liveness: own, bindings, time, existing)
+            if value.count > 0 { mutation.add(key: key.view, value: value.view) }
+            first = next
+        } while first < changes.count
+    }
+
+    /// The key endings of the rows that a write names one by one.
+    func endings(
+        _ plan: WritePlan,
+        _ bindings: borrowing Bindings
+    ) throws(CQLError) -> [[UInt8]] {
+        if plan.table.clustering.isEmpty { return [[Key.endRow]] }
+        return try plan.restrictions.endings(plan.table, bindings).map { range in
+            // A whole key's range is [key, key + 1).
+            range.lower
+        }
+    }
+
+    /// Writes a fragment to `value`; nothing when it would say nothing.
+    private func encode(
+        _ changes: ArraySlice<CellChange>,
+        liveness: Liveness?,
+        _ bindings: borrowing Bindings,
+        _ time: WriteTime,
+        _ existing: RowImage?
+    ) throws(CQLError) {
+        value.removeAll()
+        RowEncoder.begin(liveness: liveness, base: time.timestamp, to: &value)
+        let headerCount = value.count
+        let appender = CellAppender(time: time, random: random, base: time.timestamp)
+        for change in changes {
+            try appender.append(change, bindings, existing: existing, to: &value)
+        }
+        if liveness == nil, value.count == headerCount { value.removeAll() }
+    }
+
+    private func addDeletion(
+        _ plan: WritePlan,
+        _ partition: ByteView,
+        _ bindings: borrowing Bindings,
+        _ time: WriteTime,
+        to mutation: inout MutationWriter
+    ) throws(CQLError) {
+        let deletion = Deletion(timestamp: time.timestamp, localTime: time.now)
+        key.removeAll()
+        key.append(partition)
+        value.removeAll()
+        guard plan.restrictions.restrictsClustering else {
+            key.append(Key.partitionDeletion)
+            EntryHeader.appendPartitionDeletion(deletion, to: &value)
+            return mutation.add(key: key.view, value: value.view)
+        }
+        key.append(Key.clustered)
+        let prefixCount = key.count
+        let isWhole = plan.restrictions.clusteringPrefixCount == plan.table.clustering.count
+        for range in try plan.restrictions.endings(plan.table, bindings) {
+            key.truncate(to: prefixCount)
+            value.removeAll()
+            key.append(range.lower)
+            if isWhole {
+                RowEncoder.begin(liveness: nil, deletion: deletion, to: &value)
+            } else {
+                end.removeAll()
+                end.append(partition)
+                end.append(Key.clustered)
+                end.append(Self.marker(range.upper))
+                RangeDeletion.append(end: end.view, deletion: deletion, to: &value)
+            }
+            mutation.add(key: key.view, value: value.view)
+        }
+    }
+
+    /// A range's upper bound as a marker: just above `endAfter` becomes `endAfter`.
+    private static func marker(_ upper: [UInt8]) -> [UInt8] {
+        guard upper.last == Key.endAfter + 1 else { return upper }
+        return upper.dropLast() + [Key.endAfter]
+    }
+}

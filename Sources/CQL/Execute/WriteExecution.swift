@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import CQLProtocol
+internal import Environment
+internal import Model
+internal import Node
+import Storage
+
+/// One INSERT, UPDATE or DELETE on its way.
+///
+/// A plain write to one partition is encoded on the caller's thread and handed to the shard as bytes.
+/// A write that must read first (a condition, a list's element) is evaluated on the shard that owns
+/// the partition, in one turn, so that nothing comes between the read and the write.
+struct WriteExecution: Sendable {
+    let processor: QueryProcessor
+    let completion: QueryProcessor.Completion
+
+    func start(
+        _ plan: WritePlan,
+        _ statement: PreparedStatement,
+        _ parameters: QueryParameters,
+        _ origin: StatementOrigin
+    ) throws(CQLError) {
+        if plan.needsRead {
+            return try startReading(plan, statement, parameters, origin)
+        }
+        let mutations = try processor.bind(statement, parameters) { (bindings) throws(CQLError) in
+            try ShardMutations.make([(plan, bindings)], processor.node)
+        }
+        write(mutations)
+    }
+
+    /// Writes one mutation a shard and completes when all are durable.
+    func write(_ mutations: [ShardMutation]) {
+        guard mutations.count != 1 else {
+            let mutation = mutations[0]
+            let completion = completion
+            return processor.node.shards[mutation.shard].run { shard in
+                mutation.bytes.withView { view in
+                    shard.store.write(view) { error in
+                        completion(StatementOutcome(WriteExecution.result(error)))
+                    }
+                }
+            }
+        }
+        guard !mutations.isEmpty else { return completion(StatementOutcome(.success(.void))) }
+        let gate = WriteGate(count: mutations.count, completion)
+        for mutation in mutations {
+            processor.node.shards[mutation.shard].run { shard in
+                mutation.bytes.withView { view in shard.store.write(view) { gate.finish($0) } }
+            }
+        }
+    }
+
+    static func result(_ error: WriteError?) -> Result<StatementResult, CQLError> {
+        error.map { .failure(CQLError(write: $0)) } ?? .success(.void)
+    }
+
+    // MARK: Read before write
+
+    private func startReading(
+        _ plan: WritePlan,
+        _ statement: PreparedStatement,
+        _ parameters: QueryParameters,
+        _ origin: StatementOrigin
+    ) throws(CQLError) {
+        let partitions = try processor.bind(statement, parameters) { (bindings) throws(CQLError) in
+            try ShardMutations.partitions(plan, bindings)
+        }
+        guard partitions.count == 1, let partition = partitions.first else {
+            throw .notYet("changing list elements of several partitions at once")
+        }
+        let token = partition.withView { Key.token(of: $0) }
+        let processor = processor
+        let completion = completion
+        processor.node.shard(of: token).run { shard in
+            do throws(CQLError) {
+                let read = try processor.bind(statement, parameters) { (bindings) throws(CQLError) in
+                    try ConditionalWrite.evaluate(
+                        [(plan, bindings)],
+                        partition: partition,
+                        on: shard,
+                        processor
+                    )
+                }
+                read.finish(on: shard, completion)
+            } catch {
+                completion(StatementOutcome(.failure(error)))
+            }
+        }
+    }
+}
+
+/// A mutation and the shard that it is for.
+struct ShardMutation: Sendable {
+    let shard: Int
+    let bytes: [UInt8]
+}
+
+/// Encodes writes that need no read.
+enum ShardMutations {
+    /// The mutations of writes, one for each shard that they touch.
+    static func make(
+        _ writes: [(plan: WritePlan, bindings: Bindings)],
+        _ node: Node
+    ) throws(CQLError) -> [ShardMutation] {
+        let builder = WriteBuilder(random: node.environment.random)
+        var mutation = MutationWriter(capacity: 512)
+        if writes.count == 1, !writes[0].plan.restrictions.partition.contains(where: \.isMany) {
+            let (plan, bindings) = writes[0]
+            guard let partition = try partitions(plan, bindings).first else { return [] }
+            try add(plan, bindings, partition, builder, &mutation)
+            if mutation.isEmpty { return [] }
+            let shard = partition.withView { node.shardMap.shard(of: Key.token(of: $0)) }
+            return [ShardMutation(shard: shard, bytes: mutation.bytes.array)]
+        }
+        var byShard: [Int: [UInt8]] = [:]
+        for (plan, bindings) in writes {
+            for partition in try partitions(plan, bindings) {
+                mutation.removeAll()
+                try add(plan, bindings, partition, builder, &mutation)
+                let shard = partition.withView { node.shardMap.shard(of: Key.token(of: $0)) }
+                byShard[shard, default: []] += mutation.bytes.array
+            }
+        }
+        return byShard.sorted { $0.key < $1.key }
+            .filter { !$0.value.isEmpty }
+            .map { ShardMutation(shard: $0.key, bytes: $0.value) }
+    }
+
+    private static func add(
+        _ plan: WritePlan,
+        _ bindings: borrowing Bindings,
+        _ partition: [UInt8],
+        _ builder: WriteBuilder,
+        _ mutation: inout MutationWriter
+    ) throws(CQLError) {
+        let time = try WriteBuilder.time(of: plan, bindings)
+        mutation.begin(table: plan.table.storageID)
+        try partition.withView { (view) throws(CQLError) in
+            try builder.add(
+                plan,
+                partition: view,
+                bindings,
+                time,
+                image: { (_) throws(CQLError) in nil },
+                to: &mutation
+            )
+        }
+        mutation.dropEmptyGroup()
+    }
+
+    /// The partition parts of the keys that a write names.
+    static func partitions(
+        _ plan: WritePlan,
+        _ bindings: borrowing Bindings
+    ) throws(CQLError) -> [[UInt8]] {
+        var writer = ByteWriter(capacity: 64)
+        var partitions: [[UInt8]] = []
+        for key in try plan.restrictions.partitionKeys(plan.table, bindings) {
+            writer.removeAll()
+            key.withView { Key.appendPartition($0, to: &writer) }
+            partitions.append(writer.array)
+        }
+        return partitions
+    }
+}
+
+/// Completes a statement once several shards have written.
+final class WriteGate: @unchecked Sendable {  // `lock` guards the rest.
+    private let state: Guarded
+    private let completion: QueryProcessor.Completion
+
+    init(count: Int, _ completion: @escaping QueryProcessor.Completion) {
+        state = Guarded(count)
+        self.completion = completion
+    }
+
+    func finish(_ error: WriteError?) {
+        guard let outcome = state.finish(error) else { return }
+        completion(StatementOutcome(WriteExecution.result(outcome)))
+    }
+}
+
+extension CQLError {
+    /// What a client is told of a write that failed.
+    init(write error: WriteError) {
+        switch error {
+        case .unknownTable:
+            self.init(.invalid, "unconfigured table: the table was dropped or truncated meanwhile")
+        case .tooLarge: self.init(.invalid, error.description)
+        case .commitLog(.tooLarge): self.init(.invalid, error.description)
+        case .commitLog, .closed: self.init(.server, error.description)
+        }
+    }
+}

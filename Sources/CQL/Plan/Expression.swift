@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import CQLProtocol
+internal import Model
+
+/// A term with its type known: what remains is to put in the values of a request.
+indirect enum Expression: Sendable {
+    case null
+    case constant([UInt8])
+    /// A bind marker by its index; the type checks what comes.
+    case marker(Int, CQLType)
+    case list([Expression])
+    /// Elements that are put in the type's order, without doubles.
+    case set([Expression], CQLType)
+    case map([(key: Expression, value: Expression)], CQLType)
+    case tuple([Expression])
+    case call(ScalarFunction, [Expression])
+}
+
+/// What an expression gave. A view lives as long as the request's values.
+enum Evaluated {
+    case bytes([UInt8])
+    case view(ByteView)
+    case null
+    case unset
+
+    /// Calls `body` with the bytes; nil for null and unset.
+    func withView<R, E: Error>(_ body: (ByteView?) throws(E) -> R) throws(E) -> R {
+        switch self {
+        case .bytes(let bytes):
+            return try bytes.withView { (view) throws(E) -> R in try body(view) }
+        case .view(let view): return try body(view)
+        case .null, .unset: return try body(nil)
+        }
+    }
+
+    /// A copy of the bytes; nil for null and unset.
+    var array: [UInt8]? { withView { $0?.array } }
+
+    var isUnset: Bool {
+        if case .unset = self { return true }
+        return false
+    }
+}
+
+/// What a request brings along: its values by marker and its time.
+struct Bindings {
+    /// The value of each bind marker.
+    let values: [BoundValue]
+    /// The write timestamp unless the statement says another, in microseconds since 1970.
+    let timestamp: Int64
+    /// The time for expiry, in seconds since 1970.
+    let now: Int64
+    /// Random bits and the clock for functions like `uuid()`.
+    let functions: FunctionContext
+}
+
+extension Expression {
+    /// The value under `bindings`.
+    func evaluate(_ bindings: borrowing Bindings) throws(CQLError) -> Evaluated {
+        switch self {
+        case .null: return .null
+        case .constant(let bytes): return .bytes(bytes)
+        case .marker(let index, let type):
+            guard index < bindings.values.count else {
+                throw .invalid("a value is missing for bind marker \(index + 1)")
+            }
+            switch bindings.values[index] {
+            case .null: return .null
+            case .unset: return .unset
+            case .value(let view):
+                if let reason = type.validate(view) { throw .invalid(reason) }
+                return .view(view)
+            }
+        case .list(let elements):
+            return .bytes(ValueCoding.collection(try Self.required(elements, bindings, "list")))
+        case .set(let elements, let type):
+            let values = try Self.required(elements, bindings, "set")
+            return .bytes(ValueCoding.collection(Self.sortedUnique(values, type)))
+        case .map(let entries, let keyType):
+            return .bytes(try Self.map(entries, keyType, bindings))
+        case .tuple(let fields):
+            var values: [[UInt8]?] = []
+            for field in fields { values.append(try field.evaluate(bindings).array) }
+            return .bytes(ValueCoding.tuple(values))
+        case .call(let function, let arguments):
+            var values: [[UInt8]?] = []
+            for argument in arguments { values.append(try argument.evaluate(bindings).array) }
+            guard let result = try function.call(values, bindings.functions) else { return .null }
+            return .bytes(result)
+        }
+    }
+
+    private static func required(
+        _ elements: [Expression],
+        _ bindings: borrowing Bindings,
+        _ kind: String
+    ) throws(CQLError) -> [[UInt8]] {
+        var values: [[UInt8]] = []
+        values.reserveCapacity(elements.count)
+        for element in elements {
+            let evaluated = try element.evaluate(bindings)
+            if evaluated.isUnset { throw .invalid("unset value is not supported in a \(kind)") }
+            guard let value = evaluated.array else {
+                throw .invalid("null is not supported inside collections (in a \(kind))")
+            }
+            values.append(value)
+        }
+        return values
+    }
+
+    static func sortedUnique(_ values: [[UInt8]], _ type: CQLType) -> [[UInt8]] {
+        let sorted = values.sorted { type.compare($0, $1) < 0 }
+        var unique: [[UInt8]] = []
+        for value in sorted where unique.last.map({ type.compare($0, value) != 0 }) ?? true {
+            unique.append(value)
+        }
+        return unique
+    }
+
+    private static func map(
+        _ entries: [(key: Expression, value: Expression)],
+        _ keyType: CQLType,
+        _ bindings: borrowing Bindings
+    ) throws(CQLError) -> [UInt8] {
+        let keys = try required(entries.map(\.key), bindings, "map")
+        let values = try required(entries.map(\.value), bindings, "map")
+        var sorted: [(key: [UInt8], value: [UInt8])] = []
+        for (key, value) in zip(keys, values) {
+            // Of a key that is given twice, the last counts.
+            sorted.removeAll { keyType.compare($0.key, key) == 0 }
+            sorted.append((key, value))
+        }
+        sorted.sort { keyType.compare($0.key, $1.key) < 0 }
+        return ValueCoding.map(sorted)
+    }
+}
+
+extension CQLType {
+    /// `compare` of owned values.
+    func compare(_ a: [UInt8], _ b: [UInt8]) -> Int {
+        a.withView { a in b.withView { b in compare(a, b) } }
+    }
+
+    /// The serialized values inside of a list or set.
+    static func elements(of collection: ByteView) throws(CQLError) -> [ByteView] {
+        do throws(MalformedBytes) {
+            var reader = try ElementReader(collection: collection)
+            var elements: [ByteView] = []
+            while let element = try reader.next() { elements.append(element) }
+            return elements
+        } catch {
+            throw .invalid("malformed collection: \(error)")
+        }
+    }
+
+    /// The serialized keys and values inside of a map.
+    static func entries(of map: ByteView) throws(CQLError) -> [(key: ByteView, value: ByteView)] {
+        do throws(MalformedBytes) {
+            var reader = try ElementReader(map: map)
+            var entries: [(key: ByteView, value: ByteView)] = []
+            while let key = try reader.next() {
+                guard let value = try reader.next() else { break }
+                entries.append((key, value))
+            }
+            return entries
+        } catch {
+            throw .invalid("malformed map: \(error)")
+        }
+    }
+}
+
+extension CQLError {
+    /// The statement can't be executed as it is (code 0x2200).
+    static func invalid(_ message: String) -> CQLError { CQLError(.invalid, message) }
+
+    /// Something that this version of Tholos doesn't have.
+    static func notYet(_ what: String) -> CQLError {
+        CQLError(.invalid, "\(what) isn't supported by this version of Tholos yet")
+    }
+}

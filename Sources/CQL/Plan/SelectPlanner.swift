@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import CQLProtocol
+internal import Model
+
+/// Plans SELECT.
+struct SelectPlanner {
+    let table: TableSchema
+    private(set) var compiler: ExpressionCompiler
+    private var slots: [ColumnSchema] = []
+    private var needsTimes = false
+    private var aggregates: [Aggregate] = []
+
+    init(table: TableSchema, markerCount: Int) {
+        self.table = table
+        compiler = ExpressionCompiler(
+            keyspace: table.keyspace,
+            table: table.name,
+            markerCount: markerCount
+        )
+    }
+
+    mutating func plan(_ select: SelectStatement) throws(CQLError) -> SelectPlan {
+        if select.isJSON { throw .notYet("SELECT JSON") }
+        if !select.groupBy.isEmpty { throw .notYet("GROUP BY") }
+        var selectors: [Selector] = []
+        var columns: [ColumnSpecification] = []
+        if select.selectors.isEmpty {
+            for column in table.columns {
+                selectors.append(.column(slot(column)))
+                columns.append(specification(column.name, column.type))
+            }
+        }
+        for item in select.selectors {
+            let (selector, type) = try compile(item.term)
+            selectors.append(selector)
+            let name = item.alias?.name ?? SelectorName.of(item.term)
+            columns.append(specification(name, type))
+        }
+        if select.isDistinct { try checkDistinct() }
+        var planner = RestrictionPlanner(table: table, compiler: compiler)
+        let restrictions = try planner.plan(select.relations)
+        compiler = planner.compiler
+        for filter in restrictions.filters { _ = slot(filter.column) }
+        try checkFiltering(restrictions, select)
+        let isReversed = try order(select, restrictions)
+        let limit = try limit(select.limit, "[limit]")
+        let perPartition = try self.limit(select.perPartitionLimit, "[per_partition_limit]")
+        return SelectPlan(
+            table: table,
+            slots: slots,
+            needsTimes: needsTimes,
+            selectors: selectors,
+            aggregates: aggregates,
+            columns: ResultColumns(columns),
+            restrictions: restrictions,
+            isReversed: isReversed,
+            isDistinct: select.isDistinct,
+            limit: limit,
+            perPartitionLimit: perPartition
+        )
+    }
+
+    private func specification(_ name: String, _ type: CQLType) -> ColumnSpecification {
+        ColumnSpecification(keyspace: table.keyspace, table: table.name, name: name, type: type)
+    }
+
+    /// The slot in which a column is decoded.
+    private mutating func slot(_ column: ColumnSchema) -> Int {
+        if let index = slots.firstIndex(where: { $0.id == column.id }) { return index }
+        slots.append(column)
+        return slots.count - 1
+    }
+
+    // MARK: Selectors
+
+    private func column(_ name: Identifier) throws(CQLError) -> ColumnSchema {
+        guard let column = table.column(name.name) else {
+            throw .invalid("\(name.position) Undefined column name \(name.name) in table"
+                + " \(table.keyspace).\(table.name)")
+        }
+        return column
+    }
+
+    private mutating func compile(_ term: Term) throws(CQLError) -> (Selector, CQLType) {
+        switch term.form {
+        case .column(let name):
+            let column = try column(name)
+            return (.column(slot(column)), column.type)
+        case .countRows: return (aggregate(.countRows, nil, .bigint), .bigint)
+        case .call(let call): return try compile(call, term)
+        case .cast(let inner, let reference):
+            let (selector, from) = try compile(inner)
+            let to = try reference.resolved()
+            guard Cast.isPossible(from: from, to: to) else {
+                throw .invalid("\(term.position) \(from) cannot be cast to \(to)")
+            }
+            return (.cast(selector, from: from, to: to), to)
+        case .element(let inner, let key):
+            guard case .column(let name) = inner.form else { break }
+            let column = try column(name)
+            switch column.type {
+            case .map(let keyType, let valueType, _):
+                let key = try compiler.compile(key, as: keyType, for: "key(\(column.name))")
+                return (.element(slot(column), column.type, key: key), valueType)
+            case .set(let element, _):
+                let key = try compiler.compile(key, as: element, for: "key(\(column.name))")
+                return (.element(slot(column), column.type, key: key), element)
+            default:
+                throw .invalid("\(term.position) Invalid element selection: \(column.name) is of type"
+                    + " \(column.type) is not a collection")
+            }
+        case .typeHint(let hint, let inner):
+            let type = try hint.resolved()
+            return (.constant(try compiler.compile(inner, as: type, for: "[selection]")), type)
+        case .literal(let literal):
+            let type = literal.naturalType
+            let value = try ExpressionCompiler.constant(literal, type, "[selection]")
+            return (.constant(.constant(value)), type)
+        default: break
+        }
+        throw .notYet("this form of selector (\(SelectorName.of(term)))")
+    }
+
+    private mutating func compile(
+        _ call: FunctionCall,
+        _ term: Term
+    ) throws(CQLError) -> (Selector, CQLType) {
+        let name = call.name.name.name.lowercased()
+        switch name {
+        case "writetime", "maxwritetime", "ttl": return try compileTime(name, call, term)
+        case "token":
+            let names = try call.arguments.map { (argument) throws(CQLError) -> String in
+                guard case .column(let name) = argument.form else {
+                    throw .notYet("token() of something else than the partition key")
+                }
+                return try column(name).name
+            }
+            guard names == table.partitionKey.map(\.name) else {
+                throw .invalid("\(term.position) token() takes the partition key's columns in order")
+            }
+            return (.token, .bigint)
+        case "count", "min", "max", "sum", "avg": return try compileAggregate(name, call, term)
+        default: break
+        }
+        guard let function = ScalarFunction.named(name, arguments: call.arguments.count) else {
+            throw .invalid("\(term.position) Unknown function '\(name)'")
+        }
+        var arguments: [Selector] = []
+        var types: [CQLType] = []
+        for argument in call.arguments {
+            let (selector, type) = try compile(argument)
+            arguments.append(selector)
+            types.append(type)
+        }
+        return (.call(function.resolved(types), arguments), function.resultType)
+    }
+
+    private mutating func compileTime(
+        _ name: String,
+        _ call: FunctionCall,
+        _ term: Term
+    ) throws(CQLError) -> (Selector, CQLType) {
+        guard call.arguments.count == 1, case .column(let identifier) = call.arguments[0].form else {
+            throw .notYet("\(name) of something else than a column")
+        }
+        let column = try column(identifier)
+        guard column.kind == .regular || column.kind == .static else {
+            throw .invalid(
+                "\(term.position) Cannot use selection function \(name) on PRIMARY KEY part \(column.name)"
+            )
+        }
+        guard !column.type.isMultiCell else {
+            throw .notYet("\(name) of the non-frozen collection \(column.name)")
+        }
+        needsTimes = true
+        let slot = slot(column)
+        return name == "ttl" ? (.timeToLive(slot), .int) : (.writeTime(slot), .bigint)
+    }
+
+    private mutating func compileAggregate(
+        _ name: String,
+        _ call: FunctionCall,
+        _ term: Term
+    ) throws(CQLError) -> (Selector, CQLType) {
+        guard call.arguments.count == 1 else {
+            throw .invalid("\(term.position) \(name) takes one argument, not \(call.arguments.count)")
+        }
+        let before = aggregates.count
+        let (selector, type) = try compile(call.arguments[0])
+        guard aggregates.count == before else {
+            throw .invalid("\(term.position) aggregate functions cannot be used as arguments of"
+                + " aggregate functions")
+        }
+        switch name {
+        case "count":
+            if case .constant = selector { return (aggregate(.countRows, nil, .bigint), .bigint) }
+            return (aggregate(.count, selector, type), .bigint)
+        case "min": return (aggregate(.min, selector, type), type)
+        case "max": return (aggregate(.max, selector, type), type)
+        default:
+            guard type.isNumeric else {
+                throw .invalid("\(term.position) \(name) needs a number, but its argument is of type \(type)")
+            }
+            return (aggregate(name == "sum" ? .sum : .average, selector, type), type)
+        }
+    }
+
+    private mutating func aggregate(
+        _ kind: Aggregate.Kind,
+        _ argument: Selector?,
+        _ type: CQLType
+    ) -> Selector {
+        aggregates.append(Aggregate(kind: kind, argument: argument, type: type))
+        return .aggregate(aggregates.count - 1)
+    }
+
+    // MARK: Checks
+
+    private func checkDistinct() throws(CQLError) {
+        for column in slots where column.kind == .regular || column.kind == .clustering {
+            throw .invalid(
+                "SELECT DISTINCT queries must only request partition key columns and/or static"
+                    + " columns (not \(column.name))"
+            )
+        }
+        for column in table.partitionKey where !slots.contains(where: { $0.id == column.id }) {
+            throw .invalid(
+                "SELECT DISTINCT queries must request all the partition key columns"
+                    + " (missing \(column.name))"
+            )
+        }
+    }
+
+    private func checkFiltering(
+        _ restrictions: Restrictions,
+        _ select: SelectStatement
+    ) throws(CQLError) {
+        if select.isDistinct,
+            restrictions.restrictsClustering
+                || restrictions.filters.contains(where: { $0.column.kind != .static && $0.column.kind != .partitionKey })
+        {
+            throw .invalid(
+                "SELECT DISTINCT with WHERE clause only supports restriction by partition key"
+                    + " and/or static columns."
+            )
+        }
+        guard !select.allowsFiltering else { return }
+        let scansClustering = restrictions.restrictsClustering && !restrictions.namesPartitions
+        guard restrictions.needsFiltering || scansClustering else { return }
+        if let filter = restrictions.filters.first(where: { $0.column.kind == .clustering }) {
+            throw .invalid(
+                "PRIMARY KEY column \"\(filter.column.name)\" cannot be restricted as preceding column"
+                    + " is not restricted; if you want to execute this query despite the"
+                    + " performance unpredictability, use ALLOW FILTERING"
+            )
+        }
+        throw .invalid(
+            "Cannot execute this query as it might involve data filtering and thus may have"
+                + " unpredictable performance. If you want to execute this query despite the"
+                + " performance unpredictability, use ALLOW FILTERING"
+        )
+    }
+
+    /// Whether the rows are wanted in reverse.
+    private func order(
+        _ select: SelectStatement,
+        _ restrictions: Restrictions
+    ) throws(CQLError) -> Bool {
+        guard !select.orderBy.isEmpty else { return false }
+        guard restrictions.namesPartitions else {
+            throw .invalid(
+                "ORDER BY is only supported when the partition key is restricted by an EQ or an IN."
+            )
+        }
+        if restrictions.partition.contains(where: \.isMany) {
+            throw .notYet("ORDER BY with IN on the partition key")
+        }
+        var isReversed: Bool?
+        var next = 0
+        for ordering in select.orderBy {
+            if ordering.nearest != nil { throw .notYet("ORDER BY … ANN OF") }
+            let column = try column(ordering.column)
+            guard column.kind == .clustering else {
+                throw .invalid("Order by is currently only supported on the clustered columns of the"
+                    + " PRIMARY KEY, got \(column.name)")
+            }
+            // Columns that are fixed to one value may be left out.
+            while next < column.position, next < restrictions.clusteringPrefixCount { next += 1 }
+            guard column.position == next else {
+                throw .invalid("Order by currently only supports the ordering of columns following"
+                    + " their declared order in the PRIMARY KEY")
+            }
+            next += 1
+            let reversed = ordering.isDescending != column.isDescending
+            guard isReversed ?? reversed == reversed else {
+                throw .invalid("Unsupported order by relation: all columns must be in the table's"
+                    + " order or all in reverse")
+            }
+            isReversed = reversed
+        }
+        return isReversed ?? false
+    }
+
+    private mutating func limit(_ term: Term?, _ name: String) throws(CQLError) -> Expression? {
+        guard let term else { return nil }
+        return try compiler.compile(term, as: .int, for: name)
+    }
+}
+
+/// How a column of a result is called when there is no alias.
+enum SelectorName {
+    static func of(_ term: Term) -> String {
+        switch term.form {
+        case .column(let name): return name.name
+        case .countRows: return "count"
+        case .call(let call):
+            let name = call.name.name.name
+            let prefix = call.name.keyspace.map { $0.name + "." } ?? ""
+            if ["min", "max", "sum", "avg", "count"].contains(name) || prefix == "system." {
+                return "system.\(name)(" + arguments(call) + ")"
+            }
+            if ["writetime", "maxwritetime", "ttl"].contains(name) {
+                return "\(name)(" + arguments(call) + ")"
+            }
+            return "system.\(name)(" + arguments(call) + ")"
+        case .cast(let inner, let type):
+            let target = (try? type.resolved())?.description ?? "?"
+            return "cast(\(of(inner)) as \(target))"
+        case .element(let inner, let key): return "\(of(inner))[\(of(key))]"
+        case .literal(let literal):
+            return literal.kind == .string ? "'\(literal.text)'" : literal.text
+        case .typeHint(let type, let inner):
+            return "(\((try? type.resolved())?.description ?? "?"))\(of(inner))"
+        case .marker: return "?"
+        default: return "?"
+        }
+    }
+
+    private static func arguments(_ call: FunctionCall) -> String {
+        call.arguments.map { of($0) }.joined(separator: ", ")
+    }
+}
+
+extension Literal {
+    /// The type of a constant that stands by itself.
+    var naturalType: CQLType {
+        switch kind {
+        case .string: .text
+        case .integer: Int32(text) == nil ? (Int64(text) == nil ? .varint : .bigint) : .int
+        case .float: .double
+        case .boolean: .boolean
+        case .duration: .duration
+        case .uuid: .uuid
+        case .blob: .blob
+        }
+    }
+}
+
+extension CQLType {
+    /// Whether sums and averages are possible.
+    var isNumeric: Bool {
+        switch self {
+        case .tinyint, .smallint, .int, .bigint, .counter, .varint, .decimal, .float, .double: true
+        default: false
+        }
+    }
+}
