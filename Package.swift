@@ -96,6 +96,22 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // Client: the Swift CQL driver.
+        .target(
+            name: "Client",
+            dependencies: [
+                "Bytes", "CQLProtocol", "Model",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "ClientTests",
+            dependencies: ["Bytes", "CQLProtocol", "Client", "Model", "Transport"],
+            swiftSettings: settings
+        ),
+
         // Storage: the engine of one shard: commit log, memtables, SSTables, compaction.
         .target(
             name: "Storage",

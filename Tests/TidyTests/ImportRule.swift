@@ -16,6 +16,13 @@ enum ImportRule {
                 "Synchronization",
             ]
         ),
+        (
+            "Client",
+            [
+                "Bytes", "CQLProtocol", "Glibc", "Model", "NIOCore", "NIOPosix",
+                "Synchronization",
+            ]
+        ),
         ("Storage", ["Bytes", "Environment", "Model", "Synchronization"]),
         ("CQL", ["Bytes", "Model"]),
         ("Server", ["Bytes", "Environment", "Model", "Yams"]),
