@@ -37,15 +37,32 @@ package struct Cell {
         package let rawValue: UInt8
         package init(rawValue: UInt8) { self.rawValue = rawValue }
         /// The cell is deleted; `localTime` says when.
-        package static let tombstone = Flags(rawValue: 1)
+        package static var tombstone: Flags { Flags(rawValue: 1) }
         /// The cell has a TTL; `localTime` says when it ends.
-        package static let expiring = Flags(rawValue: 2)
+        package static var expiring: Flags { Flags(rawValue: 2) }
         /// The cell is an element of a collection; `path` names it.
-        package static let path = Flags(rawValue: 4)
+        package static var path: Flags { Flags(rawValue: 4) }
         /// The cell's timestamp is the fragment's base timestamp and not repeated.
-        package static let baseTimestamp = Flags(rawValue: 8)
+        package static var baseTimestamp: Flags { Flags(rawValue: 8) }
         /// All elements of the collection that were written at or before the timestamp are deleted.
-        package static let collectionDeletion = Flags(rawValue: 16)
+        package static var collectionDeletion: Flags { Flags(rawValue: 16) }
+
+        /// Whether the cell is a tombstone, expires or deletes a collection, and so has a local time.
+        ///
+        /// Spelled with masks, as `contains` is: sets made from array literals are not optimised
+        /// across modules, and this is asked of each cell that is read.
+        package var hasLocalTime: Bool { rawValue & 0b1_0011 != 0 }
+
+        /// Whether the cell has a value: it is neither a tombstone nor the deletion of a collection.
+        package var hasValue: Bool { rawValue & 0b1_0001 == 0 }
+
+        package func contains(_ member: Flags) -> Bool { rawValue & member.rawValue != 0 }
+        package mutating func add(_ member: Flags) {
+            self = Flags(rawValue: rawValue | member.rawValue)
+        }
+        package mutating func drop(_ member: Flags) {
+            self = Flags(rawValue: rawValue & ~member.rawValue)
+        }
     }
 
     /// The column's id in the table's schema.
@@ -82,7 +99,7 @@ package struct Cell {
 
     /// Whether the cell has a value at `now`, in seconds since 1970.
     package func isLive(at now: Int64) -> Bool {
-        if flags.isDisjoint(with: [.tombstone, .expiring, .collectionDeletion]) { return true }
+        if !flags.hasLocalTime { return true }
         return flags.contains(.expiring) && !flags.contains(.tombstone) && localTime > now
     }
 
@@ -168,6 +185,15 @@ package struct RowFragment {
         self.reader = reader
     }
 
+    /// The bytes of the cells that `nextCell` hasn't given yet.
+    package var cells: ByteView { reader.view.dropFirst(reader.offset) }
+
+    /// Passes over the first `count` bytes of `cells`, which must be whole cells.
+    package mutating func skip(_ count: Int) {
+        invariant(count >= 0 && count <= reader.remaining, "skipping beyond the cells")
+        reader.offset += count
+    }
+
     /// Whether there is no cell (left).
     package var hasNoCells: Bool { reader.isAtEnd }
 
@@ -178,14 +204,14 @@ package struct RowFragment {
         let flags = Cell.Flags(rawValue: try reader.readByte())
         var cell = Cell(column: UInt32(column), flags: flags, timestamp: base)
         if !flags.contains(.baseTimestamp) { cell.timestamp = try reader.readSignedVarint() }
-        if !flags.isDisjoint(with: [.tombstone, .expiring, .collectionDeletion]) {
+        if flags.hasLocalTime {
             cell.localTime = try reader.readSignedVarint()
             if flags.contains(.expiring) {
                 cell.ttl = UInt32(try reader.readCount(max: Int(UInt32.max)))
             }
         }
         if flags.contains(.path) { cell.path = try reader.readLengthPrefixed() }
-        if flags.isDisjoint(with: [.tombstone, .collectionDeletion]) {
+        if flags.hasValue {
             cell.value = try reader.readLengthPrefixed()
         }
         return cell
@@ -194,7 +220,9 @@ package struct RowFragment {
 
 /// Writes a row fragment front to back; the layout stands at `RowFragment`, its reader.
 package enum RowEncoder {
-    /// Appends the header. Cells whose timestamp is `base` (by default the liveness's) are shorter.
+    /// Appends the header.
+    ///
+    /// Cells whose timestamp is `base` (by default the liveness's) are shorter.
     package static func begin(
         liveness: Liveness?,
         deletion: Deletion? = nil,
@@ -221,24 +249,26 @@ package enum RowEncoder {
         if let explicitBase { writer.appendSignedVarint(explicitBase) }
     }
 
-    /// Appends a cell. `base` is the timestamp that the header fixed: the explicit one, else the
-    /// liveness's, else 0.
+    /// Appends a cell.
+    ///
+    /// `base` is the timestamp that the header fixed: the explicit one, else the liveness's, else
+    /// 0.
     package static func append(_ cell: Cell, base: Int64, to writer: inout ByteWriter) {
         var flags = cell.flags
         if cell.timestamp == base {
-            flags.insert(.baseTimestamp)
+            flags.add(.baseTimestamp)
         } else {
-            flags.remove(.baseTimestamp)
+            flags.drop(.baseTimestamp)
         }
         writer.appendVarint(UInt64(cell.column))
         writer.append(flags.rawValue)
         if cell.timestamp != base { writer.appendSignedVarint(cell.timestamp) }
-        if !flags.isDisjoint(with: [.tombstone, .expiring, .collectionDeletion]) {
+        if flags.hasLocalTime {
             writer.appendSignedVarint(cell.localTime)
             if flags.contains(.expiring) { writer.appendVarint(UInt64(cell.ttl)) }
         }
         if flags.contains(.path) { writer.appendLengthPrefixed(cell.path) }
-        if flags.isDisjoint(with: [.tombstone, .collectionDeletion]) {
+        if flags.hasValue {
             writer.appendLengthPrefixed(cell.value)
         }
     }

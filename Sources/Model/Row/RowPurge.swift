@@ -48,7 +48,7 @@ package struct RowPurge: Sendable {
         while let cell = try fragment.nextCell() {
             let index = Int(cell.column)
             guard index < columns.count, columns[index] else { continue }
-            if !cell.flags.isDisjoint(with: [.tombstone, .expiring, .collectionDeletion]),
+            if cell.flags.hasLocalTime,
                 canDrop(
                     timestamp: cell.timestamp,
                     localTime: cell.localTime,
