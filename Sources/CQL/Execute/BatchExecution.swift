@@ -81,7 +81,8 @@ struct BatchExecution: Sendable {
 
     private func write(_ merged: [Int: [UInt8]], isLogged: Bool) throws(CQLError) {
         let size = merged.values.reduce(0) { $0 + $1.count }
-        guard size <= processor.limits.batchSizeFail else {
+        // As in Cassandra, the limit is for batches that bind several places together.
+        guard merged.count <= 1 || size <= processor.limits.batchSizeFail else {
             throw .invalid(
                 "Batch too large: \(size) bytes, above the limit of \(processor.limits.batchSizeFail);"
                     + " write less in one batch"

@@ -3,7 +3,7 @@
 internal import Bytes
 package import CQLProtocol
 package import Environment
-internal import Model
+package import Model
 package import Node
 import Storage
 import Synchronization
@@ -61,6 +61,13 @@ package final class QueryProcessor: Sendable {
     let batchLog = BatchLog()
     /// Told of every schema change, for events.
     private let onSchemaChange: @Sendable (SchemaNotice) -> Void
+
+    /// The keyspaces that every node has, to open it with.
+    package static let systemSchema: Schema = {
+        var schema = SystemSchema.schema
+        schema.apply(.putTable(BatchLog.table), version: schema.version)
+        return schema
+    }()
 
     package init(
         node: Node,
@@ -401,7 +408,20 @@ package final class QueryProcessor: Sendable {
         _ statement: DescribeStatement,
         _ origin: StatementOrigin
     ) -> Result<StatementResult, CQLError> {
-        .failure(.notYet("DESCRIBE"))
+        let describer = Describer(
+            keyspaces: schema(origin).keyspaces,
+            currentKeyspace: origin.keyspace,
+            cluster: ClusterDescription(
+                name: system.clusterName,
+                partitioner: "Murmur3Partitioner",
+                snitch: "SimpleSnitch"
+            )
+        )
+        do throws(DescribeError) {
+            return .success(.rows(DescribeRows.rows(try describer.describe(statement))))
+        } catch {
+            return .failure(.invalid(error.message))
+        }
     }
 }
 

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CQL
+import CQLProtocol
+package import Environment
+import Model
+package import Node
+import Storage
+import Synchronization
+import Transport
+
+/// A running node with its listeners.
+package final class NodeServer: Sendable {
+    package let node: Node
+    private let loops: ShardLoops
+    private let background: ThreadPoolExecutor
+    private let cql: CQLServer
+
+    private init(
+        node: Node,
+        loops: ShardLoops,
+        background: ThreadPoolExecutor,
+        cql: CQLServer
+    ) {
+        self.node = node
+        self.loops = loops
+        self.background = background
+        self.cql = cql
+    }
+
+    /// The port of the CQL listener.
+    package var cqlPort: Int { cql.port }
+    /// The port on which a client's own port chooses the shard; nil if there is none.
+    package var shardAwarePort: Int? { cql.shardAwarePort }
+
+    /// Opens the data folder and starts the listeners.
+    package static func start(
+        _ configuration: Configuration,
+        processorCount: Int
+    ) async throws -> NodeServer {
+        let shardCount = configuration.shardCount ?? processorCount
+        let loops = ShardLoops(count: shardCount)
+        // A log sync a shard, a flush and the compactions may be under way at the same time.
+        let background = ThreadPoolExecutor(
+            threads: shardCount + 1 + configuration.concurrentCompactors
+        )
+        let environment = Environment(
+            fileSystem: POSIXFileSystem(),
+            clock: SystemClock(),
+            random: SystemRandom(),
+            background: background
+        )
+        let node = try Node.open(
+            environment: environment,
+            options: NodeOptions(configuration, shardCount: shardCount),
+            executors: loops.executors,
+            systemSchema: QueryProcessor.systemSchema
+        )
+        let server = Mutex<CQLServer?>(nil)
+        let box = ServerBox(server)
+        let processor = QueryProcessor(
+            node: node,
+            system: SystemContext(configuration, node),
+            limits: QueryLimits(configuration)
+        ) { notice in
+            box.server.withLock { $0 }?.broadcast(.schemaChange(notice))
+        }
+        _ = await withCheckedContinuation { continuation in
+            BatchLog.replay(node) { continuation.resume(returning: $0) }
+        }
+        var settings = CQLServerSettings(shards: node.shardMap)
+        settings.host = configuration.rpcAddress
+        settings.port = configuration.nativeTransportPort
+        settings.shardAwarePort = configuration.shardAwarePort
+        settings.frameLimit = configuration.nativeTransportFrameSizeMax
+        settings.connectionLimit = configuration.nativeTransportConnectionsMax
+        let cql = try await CQLServer.start(
+            settings,
+            loops: loops,
+            handler: RequestHandler(processor)
+        )
+        box.server.withLock { $0 = cql }
+        return NodeServer(node: node, loops: loops, background: background, cql: cql)
+    }
+
+    /// Finishes the requests that are in work, flushes everything and closes the files.
+    package func stop() async throws(StorageError) {
+        await cql.shutdown()
+        let failure = await withCheckedContinuation { continuation in
+            node.close { continuation.resume(returning: $0) }
+        }
+        await loops.shutdown()
+        background.stop()
+        if let failure { throw failure }
+    }
+}
+
+/// Where the listener is found once it is there.
+private final class ServerBox: Sendable {
+    let server: Mutex<CQLServer?>
+    init(_ server: consuming Mutex<CQLServer?>) { self.server = server }
+}
+
+extension NodeOptions {
+    /// The engine's part of a configuration. Sizes that are a node's are shared among its shards.
+    init(_ configuration: Configuration, shardCount: Int) {
+        self.init(dataDirectory: configuration.dataDirectory, shardCount: shardCount)
+        store.memtableSpace = max(configuration.memtableSpace / shardCount, 1 << 20)
+        store.unflushedSpaceMax = store.memtableSpace * 3
+        store.blockCacheSize = configuration.blockCacheSize / shardCount
+        commitLog.segmentSize = configuration.commitLogSegmentSize
+        switch configuration.commitLogSync {
+        case .group: commitLog.sync = .group
+        case .periodic:
+            let period = configuration.commitLogSyncPeriod.components
+            let milliseconds = period.seconds * 1000 + period.attoseconds / 1_000_000_000_000_000
+            commitLog.sync = .periodic(milliseconds: Int(milliseconds))
+        }
+    }
+}
+
+extension QueryLimits {
+    /// The query processor's part of a configuration.
+    init(_ configuration: Configuration) {
+        self.init()
+        statementSizeMax = configuration.statementSizeMax
+        batchSizeWarn = configuration.batchSizeWarnThreshold
+        batchSizeFail = configuration.batchSizeFailThreshold
+    }
+}
