@@ -127,7 +127,11 @@ let package = Package(
         // Server: configuration; listeners and service lifecycle.
         .target(
             name: "Server",
-            dependencies: [.product(name: "Yams", package: "Yams")],
+            dependencies: [
+                "CQL", "CQLProtocol", "Environment", "Model", "Node", "Storage", "Transport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Yams", package: "Yams"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(name: "ServerTests", dependencies: ["Server"], swiftSettings: settings),
@@ -177,7 +181,7 @@ let package = Package(
         .executableTarget(
             name: "tholos",
             dependencies: [
-                "Import", "Shell",
+                "Import", "Server", "Shell",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings

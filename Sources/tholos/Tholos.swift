@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Import
+import Server
 import Shell
 
 /// The one executable: its subcommands are the targets that a person runs.
@@ -16,7 +17,7 @@ struct Tholos: AsyncParsableCommand {
             """,
         version: "tholos \(ProductVersion.text)",
         subcommands: [
-            ShellCommand.self, ImportCommand.self,
+            ServeCommand.self, ShellCommand.self, ImportCommand.self,
         ]
     )
 

@@ -2,7 +2,7 @@
 
 import CQL
 import CQLProtocol
-package import Environment
+internal import Environment
 import Model
 package import Node
 import Storage
@@ -71,12 +71,13 @@ package final class NodeServer: Sendable {
         var settings = CQLServerSettings(shards: node.shardMap)
         settings.host = configuration.rpcAddress
         settings.port = configuration.nativeTransportPort
-        settings.shardAwarePort = configuration.shardAwarePort
+        let shardAware = configuration.nativeTransportPortShardAware
+        settings.shardAwarePort = shardAware == 0 ? nil : shardAware
         settings.frameLimit = configuration.nativeTransportFrameSizeMax
         settings.connectionLimit = configuration.nativeTransportConnectionsMax
         let cql = try await CQLServer.start(
             settings,
-            loops: loops,
+            on: loops,
             handler: RequestHandler(processor)
         )
         box.server.withLock { $0 = cql }

@@ -2,7 +2,7 @@
 
 import CQL
 import CQLProtocol
-import Node
+internal import Node
 import Transport
 
 /// Answers the requests of CQL connections from a query processor.

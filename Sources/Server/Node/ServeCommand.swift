@@ -2,7 +2,7 @@
 
 package import ArgumentParser
 import Foundation
-import Node
+internal import Node
 
 /// `tholos serve`: a node, until it is told to stop.
 package struct ServeCommand: AsyncParsableCommand {
