@@ -148,7 +148,7 @@ let package = Package(
         .target(
             name: "Shell",
             dependencies: [
-                "Bytes", "CEdit", "CQLProtocol", "Environment", "Model",
+                "Bytes", "CEdit", "CQLProtocol", "Client", "Environment", "Model",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings

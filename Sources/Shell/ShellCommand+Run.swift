@@ -22,7 +22,12 @@ extension ShellCommand {
                 TerminalConsole(usesColour: usesColour, historyPath: ShellCommand.historyPath)
             }
         let code = await converse(with: backend, at: console, isScript: isScript)
-        await backend.close()
+        do throws(ShellError) {
+            try await backend.close()
+        } catch {
+            OutputStream(descriptor: 2).write("tholos shell: \(error.message)\n")
+            return max(code, ShellSession.ExitCode.unusable)
+        }
         return code
     }
 
@@ -62,7 +67,24 @@ extension ShellCommand {
 
     /// Opens the database that the arguments name.
     private func connect() async throws(ShellError) -> any ShellBackend {
-        throw ShellError(connection: "this build has no database to connect to")
+        if embedded != nil {
+            throw ShellError(connection: "--embedded is not in this build; connect to a node")
+        }
+        let host = host ?? ShellCommand.variable("THOLOS_HOST") ?? "127.0.0.1"
+        var port = port.map(Int.init) ?? 9042
+        if self.port == nil, let text = ShellCommand.variable("THOLOS_PORT") {
+            guard let number = UInt16(text), number > 0 else {
+                throw ShellError(connection: "THOLOS_PORT is '\(text)', which is no port number")
+            }
+            port = Int(number)
+        }
+        return try await RemoteBackend(host: host, port: port)
+    }
+
+    /// An environment variable; nil when it is not set or empty.
+    private static func variable(_ name: String) -> String? {
+        guard let value = getenv(name), value.pointee != 0 else { return nil }
+        return String(cString: value)
     }
 
     /// A keyspace's name as CQL writes it: in quotes if it is not all in small letters.

@@ -23,7 +23,9 @@ package protocol ShellBackend: AnyObject, Sendable {
     ) async throws(ShellError) -> ShellResult
 
     /// Lets go of the database in good order; nothing is called after it.
-    func close() async
+    ///
+    /// - Throws: `ShellError` when not all could be put in order.
+    func close() async throws(ShellError)
 }
 
 /// How a statement is to be run.
