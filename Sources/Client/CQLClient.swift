@@ -90,7 +90,7 @@ package final class CQLClient: Sendable {
     // MARK: Requests
 
     /// Executes a statement's text and returns its response, never an ERROR.
-    package func query(
+    package nonisolated(nonsending) func query(
         _ text: String,
         _ parameters: QueryParameters = QueryParameters(),
         isTraced: Bool = false
@@ -114,7 +114,7 @@ package final class CQLClient: Sendable {
 
     /// Executes a prepared statement and returns its response, never an ERROR. Rows have their
     /// columns, though the server doesn't send them each time.
-    package func execute(
+    package nonisolated(nonsending) func execute(
         _ statement: PreparedStatement,
         _ parameters: QueryParameters,
         isTraced: Bool = false
@@ -138,7 +138,7 @@ package final class CQLClient: Sendable {
     }
 
     /// Executes a batch.
-    package func execute(_ batch: BatchRequest) async throws(ClientError) {
+    package nonisolated(nonsending) func execute(_ batch: BatchRequest) async throws(ClientError) {
         _ = try await connection(nil).send(.batch(batch))
     }
 
@@ -146,7 +146,7 @@ package final class CQLClient: Sendable {
     /// For many small writes: nothing is allocated but the request.
     ///
     /// - Parameter completion: called once, on an event loop; it must not block.
-    package func submit(
+    package nonisolated(nonsending) func submit(
         _ statement: PreparedStatement,
         _ parameters: QueryParameters,
         completion: @escaping @Sendable (Result<ResponseMessage, ClientError>) -> Void
@@ -160,7 +160,7 @@ package final class CQLClient: Sendable {
     /// waiting for its response, only for room to send it. It goes to the shard of its first row.
     ///
     /// - Parameter completion: called once, on an event loop; it must not block.
-    package func submitBatch(
+    package nonisolated(nonsending) func submitBatch(
         of statement: PreparedStatement,
         rows: [BoundValues],
         consistency: Consistency = .localOne,
@@ -207,12 +207,13 @@ package final class CQLClient: Sendable {
 
     // MARK: Parts
 
-    private func submit(
+    private nonisolated(nonsending) func submit(
         _ request: Request,
         _ token: Token?,
         _ completion: @escaping ClientConnection.Completion
     ) async {
         do throws(ClientError) {
+            // No suspension while there is room: a hop between threads costs more than the request.
             let connection = try await connection(token)
             let submission = ClientConnection.Submission(
                 request: request,
@@ -293,8 +294,15 @@ package final class CQLClient: Sendable {
     // MARK: Connections
 
     /// A connection for a request, to the shard of `token` if there is one.
-    private func connection(_ token: Token?) async throws(ClientError) -> ClientConnection {
-        let choice = state.withLock { state -> ClientConnection? in
+    private nonisolated(nonsending) func connection(
+        _ token: Token?
+    ) async throws(ClientError) -> ClientConnection {
+        if let connection = openConnection(token) { return connection }
+        return try await reconnect()
+    }
+
+    private func openConnection(_ token: Token?) -> ClientConnection? {
+        state.withLock { state -> ClientConnection? in
             if state.isClosed || state.connections.isEmpty { return nil }
             if let token, let shards, shards.count == state.connections.count {
                 let owner = state.connections[shards.shard(of: token)]
@@ -307,8 +315,6 @@ package final class CQLClient: Sendable {
             }
             return nil
         }
-        if let choice { return choice }
-        return try await reconnect()
     }
 
     /// Opens the connections anew after all were lost. One caller does it; others are refused

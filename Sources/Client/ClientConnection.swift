@@ -105,7 +105,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     /// Waits until there may be room, or the connection broke.
-    func waitForRoom() async {
+    nonisolated(nonsending) func waitForRoom() async {
         await withCheckedContinuation { continuation in
             let isReady = outbox.withLock { outbox in
                 if outbox.failure != nil || outbox.count < requestLimit { return true }
@@ -117,12 +117,12 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     /// Sends a request, as soon as there is room.
-    func submit(_ submission: Submission) async {
+    nonisolated(nonsending) func submit(_ submission: Submission) async {
         while !trySubmit(submission) { await waitForRoom() }
     }
 
     /// Sends a request and waits for its response; an ERROR is thrown.
-    func send(
+    nonisolated(nonsending) func send(
         _ request: Request,
         isTraced: Bool = false
     ) async throws(ClientError) -> ResponseMessage {

@@ -293,7 +293,7 @@ final class CQLConnectionHandler: ChannelDuplexHandler, @unchecked Sendable {
             return taken
         }
         for completion in list { completeHere(completion.responder, completion.message) }
-        afterCompletion()
+        resume()
         flush()
         finishIfDone()
     }
