@@ -190,7 +190,7 @@ let package = Package(
         // Inputs that once stopped a decoder, replayed; tools/fuzz finds them.
         .testTarget(
             name: "CrasherTests",
-            dependencies: ["Bytes", "CQL", "CQLProtocol"],
+            dependencies: ["Bytes", "CQL", "CQLProtocol", "Storage"],
             exclude: ["inputs"],
             swiftSettings: settings
         ),
@@ -205,7 +205,7 @@ if Context.environment["THOLOS_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
             name: "Fuzz",
-            dependencies: ["Bytes", "CQL", "CQLProtocol"],
+            dependencies: ["Bytes", "CQL", "CQLProtocol", "Storage"],
             swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]
         )
     )

@@ -3,6 +3,7 @@
 import Bytes
 import CQL
 import CQLProtocol
+import Storage
 
 /// One decoder of untrusted bytes, by the name that tools/fuzz takes.
 struct FuzzTarget: Sendable {
@@ -15,5 +16,6 @@ struct FuzzTarget: Sendable {
         FuzzTarget(name: "frames", run: CQLProtocolFuzz.run, seeds: Seeds.connections),
         FuzzTarget(name: "messages", run: CQLProtocolFuzz.runBody, seeds: Seeds.messages),
         FuzzTarget(name: "cql", run: CQLSyntaxFuzz.run, seeds: Seeds.statements),
+        FuzzTarget(name: "commitlog", run: CommitLogFuzz.run, seeds: CommitLogFuzz.seeds),
     ]
 }

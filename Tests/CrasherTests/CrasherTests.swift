@@ -4,6 +4,7 @@ import Bytes
 import CQL
 import CQLProtocol
 import Foundation
+import Storage
 import Testing
 
 /// Inputs that once stopped a decoder don't any more.
@@ -15,6 +16,7 @@ import Testing
         "frames": CQLProtocolFuzz.run,
         "messages": CQLProtocolFuzz.runBody,
         "cql": CQLSyntaxFuzz.run,
+        "commitlog": CommitLogFuzz.run,
     ]
 
     @Test func everyCrasherIsReplayed() throws {

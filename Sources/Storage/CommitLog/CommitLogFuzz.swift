@@ -13,6 +13,30 @@ package enum CommitLogFuzz {
         runDamaged(rest, mayBeTorn: mode & 1 == 0)
     }
 
+    /// Inputs to begin from: whole segments, and scripts of records with some damage.
+    package static func seeds() -> [[UInt8]] {
+        var writer = ByteWriter()
+        let header = RecordLogFormat.Header(kind: .commitLog, segment: 7, salt: 1, startsRun: true)
+        RecordLogFormat.append(header, to: &writer)
+        var inputs: [[UInt8]] = [[0] + writer.array]
+        for size in [1, 20, 500] {
+            let offset = writer.count
+            [UInt8](repeating: 9, count: size).withView {
+                RecordLogFormat.appendRecord(
+                    $0,
+                    salt: 1,
+                    offset: offset,
+                    durable: offset,
+                    to: &writer
+                )
+            }
+            inputs.append([UInt8(inputs.count & 1)] + writer.array)
+        }
+        let script: [[UInt8]] = [[0, 9, 0, 0], [2, 99, 1, 0], [0, 5, 0, 0], [0x11, 100, 0, 0]]
+        for count in 1...script.count { inputs.append([0] + script.prefix(count).joined()) }
+        return inputs
+    }
+
     private static func reader(mayBeTorn: Bool) -> RecordLogReader {
         RecordLogReader(path: "fuzz", kind: .commitLog, segment: 7, mayBeTorn: mayBeTorn)
     }

@@ -99,7 +99,11 @@ extension CommitLog {
         fileSystem: any FileSystem
     ) throws(StorageError) -> Bool {
         let path = path(directory: directory, segment: segment)
-        let contents = try FileContents(fileSystem, path: path)
+        let contents = try FileContents(
+            fileSystem,
+            path: path,
+            prefix: RecordLogFormat.headerSize
+        )
         let reader = RecordLogReader(
             path: path,
             kind: .commitLog,

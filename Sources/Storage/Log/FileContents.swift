@@ -8,10 +8,12 @@ package final class FileContents {
     private let memory: UnsafeMutableRawBufferPointer
     private let count: Int
 
-    /// Reads the file at `path`, which must be of at most `sizeMax` bytes.
+    /// Reads the file at `path`, which must be of at most `sizeMax` bytes, or its first `prefix`
+    /// bytes.
     package init(
         _ fileSystem: any FileSystem,
         path: String,
+        prefix: Int = .max,
         sizeMax: Int = Int(UInt32.max)
     ) throws(StorageError) {
         do throws(FileError) {
@@ -23,11 +25,12 @@ package final class FileContents {
                     reason: .system(code: 27, text: "\(file.size) bytes, more than \(sizeMax)")
                 )
             }
-            memory = .allocate(byteCount: max(file.size, 1), alignment: 16)
+            let size = min(file.size, prefix)
+            memory = .allocate(byteCount: max(size, 1), alignment: 16)
             do throws(FileError) {
                 count = try file.read(
                     at: 0,
-                    into: UnsafeMutableRawBufferPointer(rebasing: memory[0..<file.size])
+                    into: UnsafeMutableRawBufferPointer(rebasing: memory[0..<size])
                 )
             } catch {
                 memory.deallocate()
