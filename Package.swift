@@ -148,7 +148,8 @@ let package = Package(
         .target(
             name: "Shell",
             dependencies: [
-                "Bytes", "CEdit", "CQLProtocol", "Client", "Environment", "Model",
+                "Bytes", "CEdit", "CQL", "CQLProtocol", "Client", "Environment", "Model", "Node",
+                "Storage",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings

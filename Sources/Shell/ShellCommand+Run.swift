@@ -67,9 +67,7 @@ extension ShellCommand {
 
     /// Opens the database that the arguments name.
     private func connect() async throws(ShellError) -> any ShellBackend {
-        if embedded != nil {
-            throw ShellError(connection: "--embedded is not in this build; connect to a node")
-        }
+        if let embedded { return try await EmbeddedBackend(folder: embedded) }
         let host = host ?? ShellCommand.variable("THOLOS_HOST") ?? "127.0.0.1"
         var port = port.map(Int.init) ?? 9042
         if self.port == nil, let text = ShellCommand.variable("THOLOS_PORT") {

@@ -29,8 +29,8 @@ enum ImportRule {
         (
             "Shell",
             [
-                "ArgumentParser", "Bytes", "CEdit", "CQLProtocol", "Client", "Environment", "Glibc",
-                "Model", "Synchronization",
+                "ArgumentParser", "Bytes", "CEdit", "CQL", "CQLProtocol", "Client", "Environment",
+                "Glibc", "Model", "Node", "Storage", "Synchronization",
             ]
         ),
         ("Fuzz", ["Bytes", "CQL", "CQLProtocol", "Glibc", "Storage"]),
