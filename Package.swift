@@ -166,7 +166,7 @@ let package = Package(
         .target(
             name: "Import",
             dependencies: [
-                "Bytes", "Environment", "Model", "CCSV", "CZlib",
+                "Bytes", "Environment", "Model", "Node", "Storage", "CCSV", "CZlib",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings

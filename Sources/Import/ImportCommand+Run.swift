@@ -46,7 +46,10 @@ extension ImportCommand {
         _ environment: Environment
     ) async throws(ImportError) -> (any ImportTarget)? {
         if options.dryRun, arguments.embedded == nil, arguments.host == nil { return nil }
-        throw .failure("this build has no database to connect to")
+        if let folder = arguments.embedded {
+            return try EmbeddedImportTarget(folder: folder, environment: environment)
+        }
+        throw .failure("this build cannot reach a node yet; use --embedded")
     }
 
     /// The result on standard output, the progress on standard error.

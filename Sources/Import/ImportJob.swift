@@ -167,14 +167,11 @@ package struct ImportJob: Sendable {
         return try await attempting {
             guard let target else { throw ImportError.usage("there is no database to write to") }
             if try await !target.hasKeyspace(name.keyspace) {
-                let statement =
-                    "CREATE KEYSPACE \(CQLIdentifier.quoted(name.keyspace)) WITH replication = "
-                    + "{'class': 'SimpleStrategy', 'replication_factor': 1}"
-                output.line(statement + ";")
-                try await target.execute(statement)
+                output.line(ImportTable.createKeyspace(name.keyspace) + ";")
+                try await target.createKeyspace(name.keyspace)
             }
             output.line(proposal.text)
-            try await target.execute(proposal.statement)
+            try await target.createTable(proposal.table)
             guard let table = try await target.table(name) else {
                 throw ImportError.failure("\(target.name) does not have the table just created")
             }

@@ -21,6 +21,7 @@ final class ImportRun {
     private var freeBatches: [RowBatch] = []
     private var finishedBytes = 0
     private var lastSave: UInt64
+    private var lastTimestamp: Int64 = 0
     private var savedPosition: ImportPosition?
 
     private static let saveInterval: UInt64 = 1_000_000_000
@@ -161,6 +162,9 @@ final class ImportRun {
             settle(Written(number: number, batch: batch))
             return
         }
+        let clock = job.environment.clock.microsecondsSinceEpoch()
+        batch.firstTimestamp = max(clock, lastTimestamp + 1)
+        lastTimestamp = batch.firstTimestamp + Int64(batch.rowCount)
         group.addTask {
             try await target.write(batch)
             return Written(number: number, batch: batch)

@@ -4,7 +4,7 @@ package import Model
 
 /// Where imported rows go: an embedded engine, a node behind a connection, or memory in tests.
 ///
-/// The importer calls `table` and `execute` first, `begin` once, then `write` from several tasks at a
+/// The importer calls `table` and the functions that create first, `begin` once, then `write` from several tasks at a
 /// time, then `sync` and `close`.
 package protocol ImportTarget: AnyObject, Sendable {
     /// What to call the target in messages, such as "the embedded database db/".
@@ -16,8 +16,11 @@ package protocol ImportTarget: AnyObject, Sendable {
     /// The columns of a table; nil when it does not exist.
     func table(_ name: TableName) async throws -> ImportTable?
 
-    /// Runs one statement that changes the schema, and returns when it holds.
-    func execute(_ statement: String) async throws
+    /// Makes a keyspace of one replica and returns when it is there.
+    func createKeyspace(_ name: String) async throws
+
+    /// Makes a table and returns when it is there.
+    func createTable(_ table: ImportTable) async throws
 
     /// Announces the table and the columns that the cells of every later row stand for, in order.
     func begin(_ table: ImportTable, columns: [ImportColumn]) async throws
@@ -75,6 +78,39 @@ package struct ImportTable: Equatable, Sendable {
     /// The columns of the primary key: the partition key's, then the clustering columns, in order.
     package var keyColumns: [ImportColumn] {
         columns.filter { $0.role.isKey }.sorted { $0.role.keyOrder < $1.role.keyOrder }
+    }
+
+    /// The statement that makes a keyspace of one replica.
+    package static func createKeyspace(_ name: String) -> String {
+        "CREATE KEYSPACE \(CQLIdentifier.quoted(name)) WITH replication = "
+            + "{'class': 'SimpleStrategy', 'replication_factor': 1}"
+    }
+
+    /// The statement that makes the table.
+    package var createStatement: String {
+        var partition: [String] = []
+        var clustering: [String] = []
+        for column in keyColumns {
+            if case .partitionKey = column.role {
+                partition.append(column.name)
+            } else {
+                clustering.append(column.name)
+            }
+        }
+        var lines = columns.map { column in
+            "    \(CQLIdentifier.quoted(column.name)) \(column.type)"
+                + (column.role == .static ? " static," : ",")
+        }
+        let key = KeyClause(partition: partition, clustering: clustering)
+        lines.append("    PRIMARY KEY \(key.cql)")
+        return "CREATE TABLE \(name.cql) (\n" + lines.joined(separator: "\n") + "\n)"
+    }
+
+    /// The statement that writes one row of `columns`, its timestamp being the last marker.
+    package func insertStatement(_ columns: [ImportColumn]) -> String {
+        let names = columns.map { CQLIdentifier.quoted($0.name) }.joined(separator: ", ")
+        let markers = columns.map { _ in "?" }.joined(separator: ", ")
+        return "INSERT INTO \(name.cql) (\(names)) VALUES (\(markers)) USING TIMESTAMP ?"
     }
 }
 

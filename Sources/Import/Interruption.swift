@@ -3,7 +3,7 @@
 internal import Synchronization
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #endif
 
 /// A wish to stop, set by a signal and asked for between batches.

@@ -9,6 +9,9 @@ package import Bytes
 package final class RowBatch: @unchecked Sendable {
     /// How many cells each row has: one for each column given to `ImportTarget.begin`.
     package let columnCount: Int
+    /// The write timestamp of the first row, in microseconds since 1970; each row's is one later
+    /// than that of the row before it, so that of two rows with one key the later wins.
+    package var firstTimestamp: Int64 = 0
     /// The rows, for the importer to fill.
     var rows: RowBuffer
 
@@ -19,6 +22,12 @@ package final class RowBatch: @unchecked Sendable {
 
     /// How many rows there are.
     package var rowCount: Int { columnCount == 0 ? 0 : rows.cellCount / columnCount }
+
+    /// Whether a cell is not to be written.
+    package func isUnset(row: Int, column: Int) -> Bool {
+        if case .unset = cell(row: row, column: column) { return true }
+        return false
+    }
 
     /// How many bytes all values take.
     package var byteCount: Int { rows.data.count }

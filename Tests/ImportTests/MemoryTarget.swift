@@ -20,8 +20,6 @@ final class MemoryTarget: ImportTarget {
         var batches = 0
         var rowWrites = 0
         var syncs = 0
-        /// What a CREATE TABLE makes; the target does not parse CQL.
-        var created: ImportTable?
         /// Fails at this batch, counted from 1.
         var failAt: Int?
         /// Asks for a stop after this batch.
@@ -51,12 +49,17 @@ final class MemoryTarget: ImportTarget {
         state.withLock { $0.tables[name] }
     }
 
-    func execute(_ statement: String) async throws {
+    func createKeyspace(_ name: String) async throws {
         state.withLock { state in
-            state.statements.append(statement)
-            if statement.hasPrefix("CREATE TABLE"), let table = state.created {
-                state.tables[table.name] = table
-            }
+            state.statements.append(ImportTable.createKeyspace(name))
+            state.keyspaces.insert(name)
+        }
+    }
+
+    func createTable(_ table: ImportTable) async throws {
+        state.withLock { state in
+            state.statements.append(table.createStatement)
+            state.tables[table.name] = table
         }
     }
 

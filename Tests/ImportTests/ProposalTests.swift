@@ -77,16 +77,6 @@ struct ProposalTests {
         var options = fixture.options("in.csv")
         options.create = true
         options.key = "((a), b_c)"
-        fixture.target.state.withLock {
-            $0.created = ImportTable(
-                name: Fixture.name,
-                columns: [
-                    ImportColumn(name: "a", type: .int, role: .partitionKey(0)),
-                    ImportColumn(name: "b_c", type: .text, role: .clustering(0)),
-                    ImportColumn(name: "d", type: .double, role: .regular),
-                ]
-            )
-        }
         let summary = try await fixture.run(options)
         #expect(summary == ImportJob.Summary(read: 2, written: 2, rejected: 0))
         #expect(

@@ -37,8 +37,8 @@ enum ImportRule {
         (
             "Import",
             [
-                "ArgumentParser", "Bytes", "CCSV", "CZlib", "Environment", "Glibc", "Model",
-                "Synchronization",
+                "ArgumentParser", "Bytes", "CCSV", "CZlib", "Environment", "Glibc", "Model", "Node",
+                "Storage", "Synchronization",
             ]
         ),
         ("tholos", ["ArgumentParser", "Import", "Shell"]),

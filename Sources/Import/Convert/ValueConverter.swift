@@ -125,6 +125,17 @@ struct ValueConverter: Sendable {
     /// A JSON array into a list or set, an object into a map.
     @inline(never)
     private func convertJSON(_ field: ByteView, into data: inout ByteWriter) -> Bool {
+        if case .list = type { return convertElements(field, into: &data) }
+        // A set's elements and a map's entries are sorted and distinct.
+        var unsorted = ByteWriter()
+        guard convertElements(field, into: &unsorted),
+            let elements = CollectionElements(unsorted.view, type: type)
+        else { return false }
+        elements.append(to: &data)
+        return true
+    }
+
+    private func convertElements(_ field: ByteView, into data: inout ByteWriter) -> Bool {
         var scanner = JSONScanner(field)
         do throws(JSONProblem) {
             switch type {

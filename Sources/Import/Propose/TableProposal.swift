@@ -77,13 +77,6 @@ struct TableProposal {
         duplicateCount = sample.duplicateCount(indices)
     }
 
-    /// The statement that creates the table, without remarks.
-    var statement: String {
-        var lines = columns.map { "    \(CQLIdentifier.quoted($0.name)) \($0.type)," }
-        lines.append("    PRIMARY KEY \(key?.cql ?? "(…)")")
-        return "CREATE TABLE \(name.cql) (\n" + lines.joined(separator: "\n") + "\n)"
-    }
-
     /// The statement with remarks for a person to read.
     var text: String {
         var lines = ["CREATE TABLE \(name.cql) ("]

@@ -3,7 +3,7 @@
 package import Bytes
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #endif
 
 /// Reads a file's records one after the other, and knows which bytes and lines each came from.

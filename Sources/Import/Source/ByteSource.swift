@@ -4,7 +4,7 @@ internal import Bytes
 internal import Environment
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #endif
 
 /// Bytes that are read front to back: a file, standard input, or what gzip holds.
