@@ -166,14 +166,15 @@ let package = Package(
         .target(
             name: "Import",
             dependencies: [
-                "Bytes", "Environment", "Model", "Node", "Storage", "CCSV", "CZlib",
+                "Bytes", "CQLProtocol", "Client", "Environment", "Model", "Node", "Storage", "CCSV",
+                "CZlib",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
         ),
         .testTarget(
             name: "ImportTests",
-            dependencies: ["Bytes", "Environment", "Import", "Model"],
+            dependencies: ["Bytes", "Environment", "Import", "Model", "Node", "Storage"],
             exclude: ["testdata"],
             swiftSettings: settings
         ),

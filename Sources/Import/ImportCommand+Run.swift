@@ -49,7 +49,10 @@ extension ImportCommand {
         if let folder = arguments.embedded {
             return try EmbeddedImportTarget(folder: folder, environment: environment)
         }
-        throw .failure("this build cannot reach a node yet; use --embedded")
+        return try await RemoteImportTarget(
+            host: arguments.host ?? "127.0.0.1",
+            port: arguments.port
+        )
     }
 
     /// The result on standard output, the progress on standard error.

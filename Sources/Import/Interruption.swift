@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Synchronization
-
-#if canImport(Glibc)
 import Glibc
-#endif
+internal import Synchronization
 
 /// A wish to stop, set by a signal and asked for between batches.
 package final class Interruption: Sendable {

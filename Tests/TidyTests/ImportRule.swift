@@ -37,8 +37,8 @@ enum ImportRule {
         (
             "Import",
             [
-                "ArgumentParser", "Bytes", "CCSV", "CZlib", "Environment", "Glibc", "Model", "Node",
-                "Storage", "Synchronization",
+                "ArgumentParser", "Bytes", "CCSV", "CQLProtocol", "CZlib", "Client", "Environment",
+                "Glibc", "Model", "Node", "Storage", "Synchronization",
             ]
         ),
         ("tholos", ["ArgumentParser", "Import", "Shell"]),

@@ -20,7 +20,9 @@ struct CollectionElements {
     private let isList: Bool
     private let isMap: Bool
 
-    /// Reads a collection; nil when the bytes are none of the type. Views point into `view`.
+    /// Reads a collection; nil when the bytes are none of the type.
+    ///
+    /// Views point into `view`.
     init?(_ view: ByteView, type: CQLType) {
         var reader = ByteReader(view)
         var found: [Element] = []

@@ -108,7 +108,11 @@ package final class EmbeddedImportTarget: ImportTarget {
             // A key's values are always whole.
             let type = column.role.isKey ? column.type.frozen : column.type
             return ColumnSchema(
-                id: UInt32(index), name: column.name, type: type, kind: kind, position: position
+                id: UInt32(index),
+                name: column.name,
+                type: type,
+                kind: kind,
+                position: position
             )
         }
         return TableSchema(

@@ -67,7 +67,9 @@ struct RowMutationEncoder: ~Copyable {
         clustering = table.clustering.compactMap { column in
             places[column.name].map {
                 ClusteringColumn(
-                    cell: $0, type: column.type, isDescending: column.isDescending
+                    cell: $0,
+                    type: column.type,
+                    isDescending: column.isDescending
                 )
             }
         }
@@ -147,7 +149,10 @@ struct RowMutationEncoder: ~Copyable {
             }
             key.append(Key.component)
             OrderedEncoding.append(
-                view, type: column.type, descending: column.isDescending, to: &key
+                view,
+                type: column.type,
+                descending: column.isDescending,
+                to: &key
             )
         }
         key.append(Key.endRow)
@@ -182,7 +187,7 @@ struct RowMutationEncoder: ~Copyable {
                 if column.type.isMultiCell {
                     putElements(view, column, timestamp)
                 } else {
-                    put(column.id, [], timestamp, value: view)
+                    put(column.id, Cell.Flags(rawValue: 0), timestamp, value: view)
                 }
             }
         }
@@ -198,10 +203,10 @@ struct RowMutationEncoder: ~Copyable {
         base: Int64? = nil
     ) {
         var cell = Cell(column: column, flags: flags, timestamp: timestamp, path: path, value: view)
-        if !flags.isDisjoint(with: [.tombstone, .collectionDeletion]) {
+        if !flags.hasValue {
             cell.localTime = now
         } else if timeToLive != 0 {
-            cell.flags.insert(.expiring)
+            cell.flags.add(.expiring)
             cell.ttl = timeToLive
             cell.localTime = now + Int64(timeToLive)
         }
@@ -210,7 +215,9 @@ struct RowMutationEncoder: ~Copyable {
 
     /// Replaces a collection: what it had before is deleted, then come its elements.
     private mutating func putElements(
-        _ view: ByteView, _ column: ValueColumn, _ timestamp: Int64
+        _ view: ByteView,
+        _ column: ValueColumn,
+        _ timestamp: Int64
     ) {
         put(column.id, .collectionDeletion, timestamp - 1, base: timestamp)
         guard let elements = CollectionElements(view, type: column.type) else {

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Bytes
-
-#if canImport(Glibc)
 import Glibc
-#endif
 
 /// Reads a file's records one after the other, and knows which bytes and lines each came from.
 package final class RecordReader {

@@ -2,10 +2,7 @@
 
 internal import Bytes
 internal import Environment
-
-#if canImport(Glibc)
 import Glibc
-#endif
 
 /// Bytes that are read front to back: a file, standard input, or what gzip holds.
 package protocol ByteSource: AnyObject {
@@ -74,9 +71,7 @@ final class StandardInputSource: ByteSource {
 
     func read(into buffer: UnsafeMutableRawBufferPointer) throws(ImportError) -> Int {
         while true {
-            #if canImport(Glibc)
-                let got = Glibc.read(STDIN_FILENO, buffer.baseAddress, buffer.count)
-            #endif
+            let got = Glibc.read(STDIN_FILENO, buffer.baseAddress, buffer.count)
             if got >= 0 {
                 consumed += got
                 return got
