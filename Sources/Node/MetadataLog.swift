@@ -60,7 +60,10 @@ final class MetadataLog {
         do throws(FileError) {
             let path = MetadataLog.path(folder, header.segment)
             file = try files.create(path + ".tmp")
-            try file.append(MetadataLog.snapshot(header, schema, hostID, initial).view)
+            // Named, so that the bytes live until they are written: a view does not keep them.
+            let content = MetadataLog.snapshot(header, schema, hostID, initial)
+            try file.append(content.view)
+            _ = content.count
             try file.sync()
             try files.rename(path + ".tmp", to: path)
             try files.syncDirectory(folder)

@@ -132,7 +132,8 @@ struct ValueConverter: Sendable {
             let elements = CollectionElements(unsorted.view, type: type)
         else { return false }
         elements.append(to: &data)
-        return true
+        // The elements are views of these bytes, which have to live until here.
+        return unsorted.count > 0
     }
 
     private func convertElements(_ field: ByteView, into data: inout ByteWriter) -> Bool {
