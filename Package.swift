@@ -207,7 +207,7 @@ if Context.environment["THOLOS_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
             name: "Fuzz",
-            dependencies: ["Bytes", "CQL", "CQLProtocol", "Storage"],
+            dependencies: ["Bytes", "CQL", "CQLProtocol", "Environment", "Model", "Storage"],
             swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]
         )
     )

@@ -17,5 +17,6 @@ struct FuzzTarget: Sendable {
         FuzzTarget(name: "messages", run: CQLProtocolFuzz.runBody, seeds: Seeds.messages),
         FuzzTarget(name: "cql", run: CQLSyntaxFuzz.run, seeds: Seeds.statements),
         FuzzTarget(name: "commitlog", run: CommitLogFuzz.run, seeds: CommitLogFuzz.seeds),
+        FuzzTarget(name: "sstable", run: SSTableFuzz.run, seeds: Seeds.sstables),
     ]
 }

@@ -17,6 +17,7 @@ import Testing
         "messages": CQLProtocolFuzz.runBody,
         "cql": CQLSyntaxFuzz.run,
         "commitlog": CommitLogFuzz.run,
+        "sstable": SSTableFuzz.run,
     ]
 
     @Test func everyCrasherIsReplayed() throws {

@@ -33,7 +33,7 @@ enum ImportRule {
                 "Glibc", "Model", "Node", "Storage", "Synchronization",
             ]
         ),
-        ("Fuzz", ["Bytes", "CQL", "CQLProtocol", "Glibc", "Storage"]),
+        ("Fuzz", ["Bytes", "CQL", "CQLProtocol", "Environment", "Glibc", "Model", "Storage"]),
         (
             "Import",
             [
