@@ -39,6 +39,7 @@ package final class Node: Sendable {
         lock = parts.lock
         let schema = parts.metadata.schema
         let metadata = parts.metadata
+        // Handed to the mutex at once; nobody else has seen it.
         nonisolated(unsafe) let owned = State(schema: schema, metadata: metadata)
         state = Mutex(owned)
     }

@@ -89,8 +89,10 @@ class Node:
         """Whether the process runs and answers a new client."""
         if self.process.poll() is not None:
             return False
-        with self.connect() as cluster, cluster.connect() as session:
-            return session.execute("SELECT key FROM system.local").one().key == "local"
+        options = bytes([4, 0, 0, 1, 5, 0, 0, 0, 0])
+        with self.raw() as connection:
+            connection.sendall(options)
+            return connection.recv(9)[:5] == bytes([0x84, 0, 0, 1, 6])
 
     def connect(self, **options):
         """A driver's Cluster for this node."""

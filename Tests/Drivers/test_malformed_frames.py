@@ -111,7 +111,9 @@ def test_garbage_closes_the_connection(node, garbage):
 @pytest.mark.parametrize("version", [0, 1, 2, 6, 0x41, 0x42, 0x7F])
 def test_unsupported_version_is_told(node, version):
     with node.raw() as connection:
-        connection.sendall(frame(OPTIONS, version=version, stream=7))
+        # Versions 1 and 2 have one byte for the stream.
+        layout = ">BBbBi" if version in (1, 2) else ">BBhBi"
+        connection.sendall(struct.pack(layout, version, 0, 7, OPTIONS, 0))
         header = receive(connection, 9)
         answered, _, stream, opcode, length = struct.unpack(">BBhBi", header)
         code, text = error((opcode, receive(connection, length)))

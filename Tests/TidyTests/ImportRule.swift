@@ -24,8 +24,21 @@ enum ImportRule {
             ]
         ),
         ("Storage", ["Bytes", "Environment", "Model", "Synchronization"]),
-        ("CQL", ["Bytes", "Model"]),
-        ("Server", ["Bytes", "Environment", "Model", "Yams"]),
+        ("Node", ["Bytes", "Environment", "Model", "Storage", "Synchronization"]),
+        (
+            "CQL",
+            [
+                "Bytes", "CQLProtocol", "Environment", "Model", "Node", "Storage",
+                "Synchronization",
+            ]
+        ),
+        (
+            "Server",
+            [
+                "ArgumentParser", "Bytes", "CQL", "CQLProtocol", "Environment", "Foundation",
+                "Model", "Node", "Storage", "Synchronization", "Transport", "Yams",
+            ]
+        ),
         (
             "Shell",
             [
@@ -41,7 +54,7 @@ enum ImportRule {
                 "Glibc", "Model", "Node", "Storage", "Synchronization",
             ]
         ),
-        ("tholos", ["ArgumentParser", "Import", "Shell"]),
+        ("tholos", ["ArgumentParser", "Import", "Server", "Shell"]),
     ]
 
     /// What a person runs: these may use Foundation sparingly, print, and read the time.

@@ -46,7 +46,7 @@ struct WordRule {
         WordRule(
             name: "files",
             words: ["FileManager", "FileHandle", "fopen(", "contentsOfFile"],
-            except: ["Environment", "Fuzz"],
+            except: tools.union(["Environment"]),
             instead: "go through Environment.fileSystem"
         ),
         WordRule(
@@ -54,7 +54,7 @@ struct WordRule {
             words: [
                 "DispatchQueue", "DispatchGroup", "DispatchSemaphore", "pthread_create(", "Thread(",
             ],
-            except: ["Environment"],
+            except: tools.union(["Environment"]),
             instead: "run it on an Executor of the environment"
         ),
         WordRule(
