@@ -370,6 +370,8 @@ package final class QueryProcessor: Sendable {
     ) {
         let keyspace = origin.keyspace
         let random = node.environment.random
+        let now = node.environment.clock.microsecondsSinceEpoch()
+        let dataCenter = system.dataCenter
         let planned = Mutex<SchemaPlan?>(nil)
         let box = Box(planned)
         node.changeSchema({ (schema) throws(CQLError) -> [SchemaEdit] in
@@ -377,6 +379,8 @@ package final class QueryProcessor: Sendable {
                 statement,
                 schema: schema,
                 currentKeyspace: keyspace,
+                nodeCounts: [dataCenter: 1],
+                now: now,
                 newID: { UUID(random: random.next(), random.next()) }
             )
             box.value.withLock { $0 = plan }

@@ -42,8 +42,7 @@ struct TableAlteration {
         var nextID = table.nextColumnID
         for definition in definitions {
             let name = definition.name.name
-            let type = try definition.type.resolved()
-            if definition.mask != nil { throw .notYet("masking columns (\(name))") }
+            let type = try definition.resolvedType()
             if columns.contains(where: { $0.name == name }) {
                 if ifNotExists { continue }
                 throw .invalid("Column with name '\(name)' already exists")

@@ -19,8 +19,7 @@ struct TableDefinition {
         try Self.checkPrimaryKeyCount(statement, table)
         var types: [String: CQLType] = [:]
         for column in statement.columns {
-            if column.mask != nil { throw .notYet("masking columns (\(column.name.name))") }
-            let type = try column.type.resolved()
+            let type = try column.resolvedType()
             guard types.updateValue(type, forKey: column.name.name) == nil else {
                 throw .invalid(
                     "Duplicate column '\(column.name.name)' declaration for table '\(table)'"

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import Model
+import Storage
+
+/// Makes the rows of the system tables, from the schema and what the node knows of itself.
+struct SystemTables {
+    let context: SystemContext
+
+    /// The rows of `table` at this moment; nil when it isn't a system table.
+    ///
+    /// - Parameter schema: what is described, with or without the system keyspaces.
+    func memtable(for table: TableSchema, schema: Schema) -> Memtable? {
+        guard SystemSchema.isVirtual(table) else { return nil }
+        var rows = VirtualRows(table)
+        switch table.keyspace {
+        case "system":
+            if table.name == "local" { rows.append(local(schema.version)) }
+        case "system_schema":
+            let listed = Self.keyspaces(schema) { !SystemSchema.listedAsVirtual.contains($0) }
+            Self.append(listed, of: table.name, to: &rows)
+        case "system_virtual_schema":
+            let listed = Self.keyspaces(schema) { SystemSchema.listedAsVirtual.contains($0) }
+            Self.append(listed, of: table.name, to: &rows)
+        default: break
+        }
+        return rows.memtable()
+    }
+
+    private func local(_ schemaVersion: UUID) -> VirtualRows.Row {
+        [
+            "key": ValueCoding.text("local"),
+            "bootstrapped": ValueCoding.text("COMPLETED"),
+            "broadcast_address": context.listenAddress,
+            "broadcast_port": ValueCoding.int32(context.listenPort),
+            "cluster_name": ValueCoding.text(context.clusterName),
+            "cql_version": ValueCoding.text(SystemContext.cqlVersion),
+            "data_center": ValueCoding.text(context.dataCenter),
+            "gossip_generation": ValueCoding.int32(context.gossipGeneration),
+            "host_id": ValueCoding.uuid(context.hostID),
+            "listen_address": context.listenAddress,
+            "listen_port": ValueCoding.int32(context.listenPort),
+            "native_protocol_version": ValueCoding.text(SystemContext.nativeProtocolVersion),
+            "partitioner": ValueCoding.text(SystemContext.partitioner),
+            "rack": ValueCoding.text(context.rack),
+            "release_version": ValueCoding.text(SystemContext.releaseVersion),
+            "rpc_address": context.rpcAddress,
+            "rpc_port": ValueCoding.int32(context.rpcPort),
+            "schema_version": ValueCoding.uuid(schemaVersion),
+            "tokens": Self.set(context.tokens.map(\.description)),
+        ]
+    }
+
+    // MARK: The schema's tables
+
+    /// The keyspaces that `isListed` says, the system's own among them.
+    private static func keyspaces(
+        _ schema: Schema,
+        _ isListed: (String) -> Bool
+    ) -> [KeyspaceSchema] {
+        schema.keyspaces.merging(SystemSchema.schema.keyspaces) { $1 }
+            .filter { isListed($0.key) }
+            .sorted { $0.key < $1.key }
+            .map(\.value)
+    }
+
+    /// Appends what the table `name` says of `keyspaces`; nothing for what there isn't: indexes,
+    /// types, functions, aggregates, triggers, views, masks.
+    private static func append(
+        _ keyspaces: [KeyspaceSchema],
+        of name: String,
+        to rows: inout VirtualRows
+    ) {
+        for keyspace in keyspaces {
+            if name == "keyspaces" {
+                rows.append([
+                    "keyspace_name": ValueCoding.text(keyspace.name),
+                    "durable_writes": ValueCoding.boolean(keyspace.durableWrites),
+                    "replication": map(keyspace.replication),
+                ])
+                continue
+            }
+            for table in keyspace.tables.values {
+                switch name {
+                case "tables": rows.append(row(of: table))
+                case "columns":
+                    for column in table.columns { rows.append(row(of: column, in: table)) }
+                case "dropped_columns":
+                    for column in table.droppedColumns {
+                        rows.append(row(of: column, in: table))
+                    }
+                default: break
+                }
+            }
+        }
+    }
+
+    private static func row(of table: TableSchema) -> VirtualRows.Row {
+        var row: VirtualRows.Row = [
+            "keyspace_name": ValueCoding.text(table.keyspace),
+            "table_name": ValueCoding.text(table.name),
+            "id": ValueCoding.uuid(table.id),
+            // Without it, drivers take a table for one of COMPACT STORAGE.
+            "flags": set(["compound"]),
+            "read_repair_chance": ValueCoding.double(0),
+            "dclocal_read_repair_chance": ValueCoding.double(0),
+        ]
+        for (name, value) in table.options.all {
+            switch value {
+            case .text(let text): row[name] = ValueCoding.text(text)
+            case .int(let number): row[name] = ValueCoding.int32(number)
+            case .double(let number): row[name] = ValueCoding.double(number)
+            case .boolean(let flag): row[name] = ValueCoding.boolean(flag)
+            case .map(let entries):
+                row[name] = name == "extensions" ? blobMap(entries) : map(entries)
+            }
+        }
+        return row
+    }
+
+    private static func row(
+        of column: ColumnSchema,
+        in table: TableSchema
+    ) -> VirtualRows.Row {
+        let isClustering = column.kind == .clustering
+        let isInKey = isClustering || column.kind == .partitionKey
+        let order = !isClustering ? "none" : column.isDescending ? "desc" : "asc"
+        return [
+            "keyspace_name": ValueCoding.text(table.keyspace),
+            "table_name": ValueCoding.text(table.name),
+            "column_name": ValueCoding.text(column.name),
+            "clustering_order": ValueCoding.text(order),
+            "column_name_bytes": ValueCoding.text(column.name),
+            "kind": ValueCoding.text(column.kind.name),
+            "position": ValueCoding.int32(isInKey ? Int32(column.position) : -1),
+            "type": ValueCoding.text(column.type.description),
+        ]
+    }
+
+    private static func row(
+        of column: DroppedColumn,
+        in table: TableSchema
+    ) -> VirtualRows.Row {
+        [
+            "keyspace_name": ValueCoding.text(table.keyspace),
+            "table_name": ValueCoding.text(table.name),
+            "column_name": ValueCoding.text(column.name),
+            "dropped_time": ValueCoding.timestamp(milliseconds: column.droppedTime / 1000),
+            "kind": ValueCoding.text(column.kind.name),
+            "type": ValueCoding.text(column.type.description),
+        ]
+    }
+
+    // MARK: Collections
+
+    private static func sorted<Value>(_ map: [String: Value]) -> [(key: String, value: Value)] {
+        map.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+    }
+
+    private static func map(_ map: [String: String]) -> [UInt8] {
+        ValueCoding.map(
+            sorted(map).map { (key: ValueCoding.text($0.key), value: ValueCoding.text($0.value)) }
+        )
+    }
+
+    /// A map of blobs, given as hexadecimal digits.
+    private static func blobMap(_ map: [String: String]) -> [UInt8] {
+        ValueCoding.map(
+            sorted(map).map { key, digits in
+                let text = digits.hasPrefix("0x") ? digits : "0x" + digits
+                let value = (try? CQLType.blob.parse(text: text)) ?? []
+                return (key: ValueCoding.text(key), value: value)
+            }
+        )
+    }
+
+    /// A set of texts.
+    private static func set(_ elements: [String]) -> [UInt8] {
+        let ordered = elements.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        return ValueCoding.collection(ordered.map { ValueCoding.text($0) })
+    }
+}
