@@ -42,7 +42,12 @@ struct BatchExecution: Sendable {
                 timestamp: timestamp,
                 nowInSeconds: request.nowInSeconds
             ) { (bindings) throws(CQLError) in
-                try ShardMutations.make([(plan, bindings)], processor.node)
+                try ShardMutations.make(
+                    plan,
+                    bindings,
+                    processor.node,
+                    processor.builder(origin.shard)
+                )
             }
             for mutation in mutations { merged[mutation.shard, default: []] += mutation.bytes }
         }
@@ -70,7 +75,12 @@ struct BatchExecution: Sendable {
         ) { (bindings) throws(CQLError) in
             var merged: [Int: [UInt8]] = [:]
             for plan in batch.writes {
-                for mutation in try ShardMutations.make([(plan, bindings)], processor.node) {
+                for mutation in try ShardMutations.make(
+                    plan,
+                    bindings,
+                    processor.node,
+                    processor.builder(origin.shard)
+                ) {
                     merged[mutation.shard, default: []] += mutation.bytes
                 }
             }

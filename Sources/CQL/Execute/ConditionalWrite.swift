@@ -38,10 +38,10 @@ struct ConditionalWrite {
                 answer: try ConditionAnswer.refused(refused, partition)
             )
         }
-        var mutation = MutationWriter(capacity: 512)
+        builder.mutation.removeAll()
         for (plan, bindings) in writes {
             let time = try WriteBuilder.time(of: plan, bindings)
-            mutation.begin(table: plan.table.storageID)
+            builder.mutation.begin(table: plan.table.storageID)
             try partition.withView { (view) throws(CQLError) in
                 try builder.add(
                     plan,
@@ -50,14 +50,13 @@ struct ConditionalWrite {
                     time,
                     image: { (ending) throws(CQLError) in
                         try row(plan.table, partition, ending, bindings.now, shard)
-                    },
-                    to: &mutation
+                    }
                 )
             }
-            mutation.dropEmptyGroup()
+            builder.mutation.dropEmptyGroup()
         }
         return ConditionalWrite(
-            mutation: mutation.bytes.array,
+            mutation: builder.mutation.bytes.array,
             answer: hasConditions ? ConditionAnswer.applied(writes[0].plan.table) : nil
         )
     }

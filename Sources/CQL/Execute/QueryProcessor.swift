@@ -59,6 +59,8 @@ package final class QueryProcessor: Sendable {
     private let prepared: Mutex<[StatementID: PreparedStatement]>
     let clock: WriteClock
     let batchLog = BatchLog()
+    /// The scratch memory of each shard's executor.
+    private let builders: [WriteBuilder]
     /// Told of every schema change, for events.
     private let onSchemaChange: @Sendable (SchemaNotice) -> Void
 
@@ -80,6 +82,8 @@ package final class QueryProcessor: Sendable {
         self.limits = limits
         self.onSchemaChange = onSchemaChange
         prepared = Mutex([:])
+        let random = node.environment.random
+        builders = node.shards.map { _ in WriteBuilder(random: random) }
         clock = WriteClock(node.environment.clock)
     }
 
@@ -170,6 +174,14 @@ package final class QueryProcessor: Sendable {
     }
 
     // MARK: Statements
+
+    /// The scratch memory of the shard on whose executor the call is; else new one.
+    func builder(_ shard: Shard?) -> WriteBuilder {
+        guard let shard, shard.executor.isCurrent else {
+            return WriteBuilder(random: node.environment.random)
+        }
+        return builders[shard.index]
+    }
 
     private func schema(_ origin: StatementOrigin) -> Schema {
         origin.shard?.schema ?? node.schema

@@ -10,10 +10,14 @@ import Storage
 ///
 /// Holds the scratch memory, so that a simple write allocates nothing but its result. Used by one
 /// thread at a time.
-final class WriteBuilder {
+final class WriteBuilder: @unchecked Sendable {  // Owner: a shard's executor, or one call.
     private var key = ByteWriter(capacity: 256)
     private var end = ByteWriter(capacity: 256)
     private var value = ByteWriter(capacity: 1024)
+    private var partition = ByteWriter(capacity: 128)
+    private var partitionKey = ByteWriter(capacity: 128)
+    /// The mutation that is being built.
+    var mutation = MutationWriter(capacity: 512)
     private let random: any RandomSource
 
     init(random: any RandomSource) { self.random = random }
@@ -57,7 +61,32 @@ final class WriteBuilder {
         )
     }
 
-    /// Adds the entries of a write to one partition to `mutation`, whose table has been begun.
+    /// Adds the entries of a write that names one partition and reads nothing to `mutation`.
+    func addOne(
+        _ plan: WritePlan,
+        _ bindings: borrowing Bindings
+    ) throws(CQLError) -> Model.Token {
+        partition.removeAll()
+        try plan.restrictions.appendPartition(
+            plan.table,
+            bindings,
+            scratch: &partitionKey,
+            to: &partition
+        )
+        let time = try WriteBuilder.time(of: plan, bindings)
+        mutation.begin(table: plan.table.storageID)
+        try add(
+            plan,
+            partition: partition.view,
+            bindings,
+            time,
+            image: { (_) throws(CQLError) in nil }
+        )
+        mutation.dropEmptyGroup()
+        return Key.token(of: partition.view)
+    }
+
+    /// Adds the entries of a write to one partition to `mutation`, in which the table has been begun.
     ///
     /// - Parameter image: what a row (by its key's ending) or, with nil, the static row holds now; only
     ///   asked when the plan needs to read.
@@ -66,19 +95,18 @@ final class WriteBuilder {
         partition: ByteView,
         _ bindings: borrowing Bindings,
         _ time: WriteTime,
-        image: (_ ending: [UInt8]?) throws(CQLError) -> RowImage?,
-        to mutation: inout MutationWriter
+        image: (_ ending: [UInt8]?) throws(CQLError) -> RowImage?
     ) throws(CQLError) {
         if !plan.statics.isEmpty {
             key.removeAll()
             key.append(partition)
             key.append(Key.staticRow)
             let existing = plan.statics.contains(where: \.needsRead) ? try image(nil) : nil
-            try addRow(plan.statics, liveness: nil, bindings, time, existing, to: &mutation)
+            try addRow(plan.statics, liveness: nil, bindings, time, existing)
         }
         guard plan.touchesRows else { return }
         if plan.kind == .delete, plan.regular.isEmpty {
-            return try addDeletion(plan, partition, bindings, time, to: &mutation)
+            return try addDeletion(plan, partition, bindings, time)
         }
         let liveness = plan.kind == .insert ? time.liveness : nil
         for ending in try endings(plan, bindings) {
@@ -88,7 +116,7 @@ final class WriteBuilder {
             key.append(partition)
             key.append(Key.clustered)
             key.append(ending)
-            try addRow(plan.regular, liveness: liveness, bindings, time, existing, to: &mutation)
+            try addRow(plan.regular, liveness: liveness, bindings, time, existing)
         }
     }
 
@@ -100,8 +128,7 @@ final class WriteBuilder {
         liveness: Liveness?,
         _ bindings: borrowing Bindings,
         _ time: WriteTime,
-        _ existing: RowImage?,
-        to mutation: inout MutationWriter
+        _ existing: RowImage?
     ) throws(CQLError) {
         var first = 0
         repeat {
@@ -151,8 +178,7 @@ final class WriteBuilder {
         _ plan: WritePlan,
         _ partition: ByteView,
         _ bindings: borrowing Bindings,
-        _ time: WriteTime,
-        to mutation: inout MutationWriter
+        _ time: WriteTime
     ) throws(CQLError) {
         let deletion = Deletion(timestamp: time.timestamp, localTime: time.now)
         key.removeAll()

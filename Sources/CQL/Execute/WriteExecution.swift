@@ -26,7 +26,12 @@ struct WriteExecution: Sendable {
             return try startReading(plan, statement, parameters, origin)
         }
         let mutations = try processor.bind(statement, parameters) { (bindings) throws(CQLError) in
-            try ShardMutations.make([(plan, bindings)], processor.node)
+            try ShardMutations.make(
+                plan,
+                bindings,
+                processor.node,
+                processor.builder(origin.shard)
+            )
         }
         write(mutations)
     }
@@ -100,29 +105,26 @@ struct ShardMutation: Sendable {
 
 /// Encodes writes that need no read.
 enum ShardMutations {
-    /// The mutations of writes, one for each shard that they touch.
+    /// The mutations of a write, one for each shard that it touches.
     static func make(
-        _ writes: [(plan: WritePlan, bindings: Bindings)],
-        _ node: Node
+        _ plan: WritePlan,
+        _ bindings: borrowing Bindings,
+        _ node: Node,
+        _ builder: WriteBuilder
     ) throws(CQLError) -> [ShardMutation] {
-        let builder = WriteBuilder(random: node.environment.random)
-        var mutation = MutationWriter(capacity: 512)
-        if writes.count == 1, !writes[0].plan.restrictions.partition.contains(where: \.isMany) {
-            let (plan, bindings) = writes[0]
-            guard let partition = try partitions(plan, bindings).first else { return [] }
-            try add(plan, bindings, partition, builder, &mutation)
-            if mutation.isEmpty { return [] }
-            let shard = partition.withView { node.shardMap.shard(of: Key.token(of: $0)) }
-            return [ShardMutation(shard: shard, bytes: mutation.bytes.array)]
+        if plan.restrictions.namesOnePartition {
+            builder.mutation.removeAll()
+            let token = try builder.addOne(plan, bindings)
+            if builder.mutation.isEmpty { return [] }
+            let shard = node.shardMap.shard(of: token)
+            return [ShardMutation(shard: shard, bytes: builder.mutation.bytes.array)]
         }
         var byShard: [Int: [UInt8]] = [:]
-        for (plan, bindings) in writes {
-            for partition in try partitions(plan, bindings) {
-                mutation.removeAll()
-                try add(plan, bindings, partition, builder, &mutation)
-                let shard = partition.withView { node.shardMap.shard(of: Key.token(of: $0)) }
-                byShard[shard, default: []] += mutation.bytes.array
-            }
+        for partition in try partitions(plan, bindings) {
+            builder.mutation.removeAll()
+            try add(plan, bindings, partition, builder)
+            let shard = partition.withView { node.shardMap.shard(of: Key.token(of: $0)) }
+            byShard[shard, default: []] += builder.mutation.bytes.array
         }
         return byShard.sorted { $0.key < $1.key }
             .filter { !$0.value.isEmpty }
@@ -133,22 +135,20 @@ enum ShardMutations {
         _ plan: WritePlan,
         _ bindings: borrowing Bindings,
         _ partition: [UInt8],
-        _ builder: WriteBuilder,
-        _ mutation: inout MutationWriter
+        _ builder: WriteBuilder
     ) throws(CQLError) {
         let time = try WriteBuilder.time(of: plan, bindings)
-        mutation.begin(table: plan.table.storageID)
+        builder.mutation.begin(table: plan.table.storageID)
         try partition.withView { (view) throws(CQLError) in
             try builder.add(
                 plan,
                 partition: view,
                 bindings,
                 time,
-                image: { (_) throws(CQLError) in nil },
-                to: &mutation
+                image: { (_) throws(CQLError) in nil }
             )
         }
-        mutation.dropEmptyGroup()
+        builder.mutation.dropEmptyGroup()
     }
 
     /// The partition parts of the keys that a write names.

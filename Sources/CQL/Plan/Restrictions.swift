@@ -76,6 +76,41 @@ struct Restrictions: Sendable {
 }
 
 extension Restrictions {
+    /// Whether each partition-key column has one value: at most one partition is meant.
+    var namesOnePartition: Bool {
+        namesPartitions && !partition.contains(where: \.isMany)
+    }
+
+    /// Appends the partition part of the keys of the one partition that is named; `scratch` is
+    /// memory for the serialized partition key.
+    func appendPartition(
+        _ table: TableSchema,
+        _ bindings: borrowing Bindings,
+        scratch: inout ByteWriter,
+        to writer: inout ByteWriter
+    ) throws(CQLError) {
+        scratch.removeAll()
+        let isComposite = table.partitionKey.count > 1
+        for (choice, column) in zip(partition, table.partitionKey) {
+            guard case .one(let expressions) = choice else { continue }
+            let value = try expressions[0].evaluate(bindings)
+            if value.isUnset { throw .invalid("Invalid unset value for column \(column.name)") }
+            try value.withView { (view) throws(CQLError) in
+                guard let view else {
+                    throw .invalid("Invalid null value in condition for column \(column.name)")
+                }
+                try PartitionKeyEncoding.check(view.count, column.name, isComposite)
+                if isComposite {
+                    Key.appendCompositePart(view, to: &scratch)
+                } else {
+                    scratch.append(view)
+                }
+            }
+        }
+        try PartitionKeyEncoding.check(scratch.count, "of the whole key", true)
+        Key.appendPartition(scratch.view, to: &writer)
+    }
+
     /// The serialized partition keys that are meant, without doubles, in the order of the choice.
     func partitionKeys(
         _ table: TableSchema,
@@ -239,6 +274,17 @@ extension ValueChoice {
 enum PartitionKeyEncoding {
     /// The longest value of a key column, in bytes: its length has two bytes in a composite key.
     static let valueSizeMax = 65_535
+
+    /// Refuses values that are too long, and an empty key of one column.
+    static func check(_ count: Int, _ name: String, _ isComposite: Bool) throws(CQLError) {
+        guard count <= valueSizeMax else {
+            throw .invalid(
+                "Key length of \(count) is longer than maximum of \(valueSizeMax)"
+                    + " (partition key \(name))"
+            )
+        }
+        if count == 0, !isComposite { throw .invalid("Key may not be empty") }
+    }
 
     /// The serialized partition key of one value for each column.
     static func key(_ values: [[UInt8]], _ table: TableSchema) throws(CQLError) -> [UInt8] {
