@@ -4,7 +4,7 @@ internal import Bytes
 internal import CQLProtocol
 internal import Model
 internal import Node
-import Storage
+internal import Storage
 
 /// A batch on its way.
 ///

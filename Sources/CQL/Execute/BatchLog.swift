@@ -5,7 +5,7 @@ internal import CQLProtocol
 internal import Environment
 package import Model
 package import Node
-import Storage
+internal import Storage
 
 /// Makes logged batches over several shards happen as a whole: the batch is durable in the table
 /// `system.batches` before any shard has its part, and is removed when all have.

@@ -5,7 +5,7 @@ internal import CQLProtocol
 internal import Environment
 internal import Model
 internal import Node
-import Storage
+internal import Storage
 
 /// What came of writes that read first: a mutation to write, or the rows that stood against it.
 struct ConditionalWrite {

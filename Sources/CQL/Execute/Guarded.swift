@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Storage
+internal import Storage
 import Synchronization
 
 /// Counts down to the last of several writes and keeps the first error.

@@ -5,7 +5,7 @@ package import CQLProtocol
 package import Environment
 package import Model
 package import Node
-import Storage
+internal import Storage
 import Synchronization
 
 /// Where a statement comes from.

@@ -5,7 +5,7 @@ internal import CQLProtocol
 internal import Environment
 internal import Model
 internal import Node
-import Storage
+internal import Storage
 
 /// One page of a SELECT on its way.
 ///

@@ -4,7 +4,7 @@ internal import Bytes
 internal import CQLProtocol
 internal import Environment
 internal import Model
-import Storage
+internal import Storage
 
 /// Turns a planned write and a request's values into a mutation.
 ///

@@ -5,7 +5,7 @@ internal import CQLProtocol
 internal import Environment
 internal import Model
 internal import Node
-import Storage
+internal import Storage
 
 /// One INSERT, UPDATE or DELETE on its way.
 ///

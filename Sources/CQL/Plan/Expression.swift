@@ -148,7 +148,12 @@ extension CQLType {
         do throws(MalformedBytes) {
             var reader = try ElementReader(collection: collection)
             var elements: [ByteView] = []
-            while let element = try reader.next() { elements.append(element) }
+            while !reader.isAtEnd {
+                guard let element = try reader.next() else {
+                    throw MalformedBytes(offset: 0, expected: "no null inside of a collection")
+                }
+                elements.append(element)
+            }
             return elements
         } catch {
             throw .invalid("malformed collection: \(error)")
@@ -160,8 +165,10 @@ extension CQLType {
         do throws(MalformedBytes) {
             var reader = try ElementReader(map: map)
             var entries: [(key: ByteView, value: ByteView)] = []
-            while let key = try reader.next() {
-                guard let value = try reader.next() else { break }
+            while !reader.isAtEnd {
+                guard let key = try reader.next(), let value = try reader.next() else {
+                    throw MalformedBytes(offset: 0, expected: "no null inside of a map")
+                }
                 entries.append((key, value))
             }
             return entries

@@ -245,7 +245,9 @@ extension ValueChoice {
                     var fields: [[UInt8]] = []
                     var reader = ElementReader(tuple: element)
                     do throws(MalformedBytes) {
-                        while let field = try reader.next() { fields.append(field.array) }
+                        while !reader.isAtEnd, let field = try reader.next() {
+                            fields.append(field.array)
+                        }
                     } catch {
                         throw .invalid("malformed tuple: \(error)")
                     }

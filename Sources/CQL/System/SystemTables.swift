@@ -2,7 +2,7 @@
 
 internal import Bytes
 internal import Model
-import Storage
+internal import Storage
 
 /// Makes the rows of the system tables, from the schema and what the node knows of itself.
 struct SystemTables {

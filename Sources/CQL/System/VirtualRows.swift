@@ -2,7 +2,7 @@
 
 internal import Bytes
 internal import Model
-import Storage
+internal import Storage
 
 /// Collects the rows of a virtual table in a memtable, so that the way of every SELECT leads over
 /// them: keys, filters, paging.
