@@ -179,11 +179,26 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // SSTableTool: SSTables looked into, listed, dumped and checked.
+        .target(
+            name: "SSTableTool",
+            dependencies: [
+                "Bytes", "Environment", "Model", "Storage",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "SSTableToolTests",
+            dependencies: ["Bytes", "Environment", "Model", "SSTableTool", "Storage"],
+            swiftSettings: settings
+        ),
+
         // The executable: parses arguments, builds, runs; nothing else.
         .executableTarget(
             name: "tholos",
             dependencies: [
-                "Import", "Server", "Shell",
+                "Import", "SSTableTool", "Server", "Shell",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings

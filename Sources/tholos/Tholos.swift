@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Import
+import SSTableTool
 import Server
 import Shell
 
@@ -17,7 +18,7 @@ struct Tholos: AsyncParsableCommand {
             """,
         version: "tholos \(ProductVersion.text)",
         subcommands: [
-            ServeCommand.self, ShellCommand.self, ImportCommand.self,
+            ServeCommand.self, ShellCommand.self, ImportCommand.self, SSTableCommand.self,
         ]
     )
 

@@ -54,7 +54,8 @@ enum ImportRule {
                 "Glibc", "Model", "Node", "Storage", "Synchronization",
             ]
         ),
-        ("tholos", ["ArgumentParser", "Import", "Server", "Shell"]),
+        ("SSTableTool", ["ArgumentParser", "Bytes", "Environment", "Glibc", "Model", "Storage"]),
+        ("tholos", ["ArgumentParser", "Import", "SSTableTool", "Server", "Shell"]),
     ]
 
     /// What a person runs: these may use Foundation sparingly, print, and read the time.

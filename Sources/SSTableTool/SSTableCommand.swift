@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import ArgumentParser
+internal import Environment
+
+/// `tholos sstable`: looks into SSTables, with or without a node that runs.
+package struct SSTableCommand: ParsableCommand {
+    package static let configuration = CommandConfiguration(
+        commandName: "sstable",
+        abstract: "Look into SSTables and check them.",
+        discussion: """
+            Each PATH is an SSTable, or a folder below which all files *.sst are taken: a table's \
+            folder, a keyspace's, or a node's data folder. Files are only read, so a node may run.
+
+            EXAMPLES
+              tholos sstable ls ./data
+              tholos sstable info ./data/data/demo/flights-*/0000000001.sst
+              tholos sstable dump --key JFK --limit 10 ./data/data/demo
+              tholos sstable verify ./data && echo sound
+
+            EXIT CODES
+              0  done, nothing wrong      1  a file is damaged or can't be read
+              2  wrong arguments
+            """,
+        subcommands: [Info.self, List.self, Dump.self, Verify.self]
+    )
+
+    package init() {}
+
+    /// What every subcommand takes.
+    struct Common: ParsableArguments {
+        @Argument(help: "SSTables, or folders that hold some.")
+        var paths: [String]
+
+        @Flag(help: "Write JSON: one object a line.")
+        var json = false
+
+        /// The files that are meant; ends the process with 2 when a path means none.
+        func run(
+            _ body: (_ files: [String], any FileSystem, ReportOutput) -> Bool
+        ) throws {
+            let fileSystem = POSIXFileSystem()
+            let files: [String]
+            do {
+                files = try SSTableLocator.files(paths, fileSystem: fileSystem)
+            } catch {
+                let errors = ReportOutput(descriptor: 2)
+                errors.line("tholos sstable: \(error)")
+                errors.flush()
+                throw ExitCode(2)
+            }
+            let output = ReportOutput(descriptor: 1)
+            let isSound = body(files, fileSystem, output)
+            output.flush()
+            if !isSound { throw ExitCode(1) }
+        }
+    }
+
+    struct Info: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show what files say of themselves: keys, counts, sizes, times, deletions.",
+            discussion: """
+                EXAMPLES
+                  tholos sstable info 0000000001.sst
+                  tholos sstable info --json ./data | jq '{file, rows, tombstones}'
+                """
+        )
+        @OptionGroup var common: Common
+
+        func run() throws {
+            try common.run { files, fileSystem, output in
+                InfoReport(fileSystem: fileSystem, output: output, isJSON: common.json).run(files)
+            }
+        }
+    }
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "ls",
+            abstract: "List files, one a line, with totals.",
+            discussion: """
+                EXAMPLES
+                  tholos sstable ls ./data
+                  tholos sstable ls --json ./data | jq -r 'select(.tombstones > 1000) | .file'
+                """
+        )
+        @OptionGroup var common: Common
+
+        func run() throws {
+            try common.run { files, fileSystem, output in
+                ListReport(fileSystem: fileSystem, output: output, isJSON: common.json).run(files)
+            }
+        }
+    }
+
+    struct Dump: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show the entries of files: rows, cells, timestamps, TTLs, deletions.",
+            discussion: """
+                Each file is shown by itself: what another file deletes or replaces is shown too.
+
+                EXAMPLES
+                  tholos sstable dump --limit 20 ./data/data/demo
+                  tholos sstable dump --key JFK --key 2013 --key 7 0000000001.sst
+                  tholos sstable dump --json 0000000001.sst | jq .clustering
+                """
+        )
+        @OptionGroup var common: Common
+
+        @Option(
+            help: ArgumentHelp(
+                "Only this partition; once for each column of the partition key, in order.",
+                valueName: "value"
+            )
+        )
+        var key: [String] = []
+
+        @Option(help: ArgumentHelp("At most so many entries of each file.", valueName: "count"))
+        var limit: Int?
+
+        @Flag(help: "Show keys and values as bytes in hexadecimal.")
+        var raw = false
+
+        func validate() throws {
+            if let limit, limit < 0 { throw ValidationError("--limit must not be negative") }
+        }
+
+        func run() throws {
+            var options = DumpReport.Options()
+            options.key = key
+            options.limit = limit
+            options.isRaw = raw
+            options.isJSON = common.json
+            var hasUsageError = false
+            try common.run { files, fileSystem, output in
+                let report = DumpReport(fileSystem: fileSystem, output: output, options: options)
+                let isSound = report.run(files)
+                hasUsageError = report.hasUsageError
+                return isSound || hasUsageError
+            }
+            if hasUsageError { throw ExitCode(2) }
+        }
+    }
+
+    struct Verify: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Check every byte of files: checksums, order, index, filter, statistics.",
+            discussion: """
+                EXAMPLES
+                  tholos sstable verify ./data && echo sound
+                  tholos sstable verify --json ./data | jq -c 'select(.sound | not)'
+                """
+        )
+        @OptionGroup var common: Common
+
+        func run() throws {
+            try common.run { files, fileSystem, output in
+                let report = VerifyReport(
+                    fileSystem: fileSystem,
+                    output: output,
+                    isJSON: common.json,
+                    clock: SystemClock()
+                )
+                return report.run(files)
+            }
+        }
+    }
+}
