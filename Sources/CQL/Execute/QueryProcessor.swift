@@ -38,8 +38,6 @@ package struct QueryLimits: Sendable {
     package var statementSizeMax = 16 << 20
     /// How many prepared statements are kept.
     package var preparedStatementsMax = 10_000
-    /// A batch of more bytes than this is answered with a warning.
-    package var batchSizeWarn = 64 << 10
     /// A batch of more bytes than this is refused.
     package var batchSizeFail = 16 << 20
 

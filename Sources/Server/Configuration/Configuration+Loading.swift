@@ -77,12 +77,6 @@ extension Configuration {
             )
         }
         try require(
-            batchSizeWarnThreshold <= batchSizeFailThreshold,
-            "batch_size_warn_threshold",
-            "is larger than",
-            "batch_size_fail_threshold"
-        )
-        try require(
             statementSizeMax <= nativeTransportFrameSizeMax,
             "cql_statement_size_max",
             "is larger than",

@@ -23,10 +23,8 @@ package struct Configuration: Sendable, Equatable {
     package var nativeTransportConnectionsMax = 8192
 
     package var statementSizeMax = 1 << 20
-    package var preparedStatementsCacheSize = 16 << 20
-    package var valueSizeMax = 16 << 20
-    package var batchSizeWarnThreshold = 5 << 10
-    package var batchSizeFailThreshold = 50 << 10
+    package var preparedStatementsMax = 10_000
+    package var batchSizeFailThreshold = 1 << 20
 
     package var commitLogSync = CommitLogSync.group
     package var commitLogSyncPeriod = Duration.seconds(1)
@@ -35,10 +33,6 @@ package struct Configuration: Sendable, Equatable {
     package var blockCacheSize = 256 << 20
 
     package var concurrentCompactors = 1
-    /// Bytes a second that compactions may write; 0 for no limit.
-    package var compactionThroughput = 64 << 20
-
-    package var logLevel = LogLevel.info
 
     /// The defaults.
     package init() {}
@@ -50,13 +44,4 @@ package enum CommitLogSync: String, Sendable, CaseIterable {
     case group
     /// At once; what came since the last sync is lost if the machine stops.
     case periodic
-}
-
-/// How much a node logs: the named level and what is graver.
-package enum LogLevel: String, Sendable, CaseIterable {
-    case trace
-    case debug
-    case info
-    case warning
-    case error
 }

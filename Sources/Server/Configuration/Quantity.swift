@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Reads and writes whole numbers with a unit: `32MiB`, `100ms`, `64MiB/s`.
+/// Reads and writes whole numbers with a unit: `32MiB`, `100ms`.
 struct Quantity: Sendable {
     /// A unit and how many of the smallest one it is; the smallest first.
     let units: [(name: String, factor: Int)]
@@ -11,12 +11,6 @@ struct Quantity: Sendable {
     static let sizes = Quantity(
         units: [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)],
         zeroUnit: "MiB"
-    )
-
-    /// In bytes a second.
-    static let rates = Quantity(
-        units: [("B/s", 1), ("KiB/s", 1 << 10), ("MiB/s", 1 << 20)],
-        zeroUnit: "MiB/s"
     )
 
     /// In milliseconds.

@@ -97,29 +97,17 @@ extension Setting {
                     1024...(256 << 20),
                     "The longest text of a statement."
                 ),
-                .size(
-                    "prepared_statements_cache_size",
-                    \.preparedStatementsCacheSize,
-                    (64 << 10)...(4 << 30),
-                    "What prepared statements may take; the least recently used one makes room."
-                ),
-                .size(
-                    "max_value_size",
-                    \.valueSizeMax,
-                    1024...(256 << 20),
-                    "The largest value of one cell."
-                ),
-                .size(
-                    "batch_size_warn_threshold",
-                    \.batchSizeWarnThreshold,
-                    1024...(256 << 20),
-                    "A batch over several partitions that is larger gets a warning."
+                .number(
+                    "prepared_statements_max",
+                    \.preparedStatementsMax,
+                    10...1_000_000,
+                    "How many prepared statements are kept; clients prepare a dropped one again."
                 ),
                 .size(
                     "batch_size_fail_threshold",
                     \.batchSizeFailThreshold,
                     1024...(256 << 20),
-                    "A batch over several partitions that is larger is refused."
+                    "A batch over several shards that is larger is refused."
                 ),
             ]
         ),
@@ -167,21 +155,6 @@ extension Setting {
                     1...64,
                     "How many compactions may run at once."
                 ),
-                .rate(
-                    "compaction_throughput",
-                    \.compactionThroughput,
-                    "What all compactions together may write in a second."
-                ),
-            ]
-        ),
-        Section(
-            title: "Messages",
-            settings: [
-                .choice(
-                    "log_level",
-                    \.logLevel,
-                    "How much is logged."
-                )
             ]
         ),
     ]
@@ -216,8 +189,6 @@ extension Setting {
         "commitlog_sync_period_in_ms": "commitlog_sync_period",
         "commitlog_sync_group_window": "commitlog_sync",
         "commitlog_segment_size_in_mb": "commitlog_segment_size",
-        "compaction_throughput_mb_per_sec": "compaction_throughput",
-        "batch_size_warn_threshold_in_kb": "batch_size_warn_threshold",
         "batch_size_fail_threshold_in_kb": "batch_size_fail_threshold",
     ]
 }

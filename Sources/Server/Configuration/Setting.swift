@@ -116,20 +116,6 @@ extension Setting {
         )
     }
 
-    /// Bytes a second, with a unit; 0 for no limit.
-    static func rate(_ name: String, _ path: Path<Int>, _ sentence: String) -> Setting {
-        let units = Quantity.rates
-        return Setting(
-            name: name,
-            sentence: sentence,
-            allowed: "a rate such as 64MiB/s, 0MiB/s for no limit (units: \(units.names))",
-            text: { units.format($0[keyPath: path]) },
-            change: { (configuration, text) throws(Refusal) in
-                configuration[keyPath: path] = try units.parse(text)
-            }
-        )
-    }
-
     /// A duration, with a unit.
     static func duration(
         _ name: String,

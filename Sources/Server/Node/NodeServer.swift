@@ -125,7 +125,7 @@ extension QueryLimits {
     init(_ configuration: Configuration) {
         self.init()
         statementSizeMax = configuration.statementSizeMax
-        batchSizeWarn = configuration.batchSizeWarnThreshold
+        preparedStatementsMax = configuration.preparedStatementsMax
         batchSizeFail = configuration.batchSizeFailThreshold
     }
 }
