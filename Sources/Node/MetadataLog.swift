@@ -39,7 +39,7 @@ final class MetadataLog {
         var newest: UInt64 = 0
         var names: [String] = []
         do throws(FileError) {
-            try files.createDirectory(folder)
+            try files.createDirectoryDurably(folder)
             names = try files.list(folder)
         } catch {
             throw .file(error)
@@ -67,7 +67,10 @@ final class MetadataLog {
             try file.sync()
             try files.rename(path + ".tmp", to: path)
             try files.syncDirectory(folder)
-            for name in names { try files.remove("\(folder)/\(name)") }
+            // A crash may have left a file under the name that was just renamed away.
+            for name in names where "\(folder)/\(name)" != path + ".tmp" {
+                try files.remove("\(folder)/\(name)")
+            }
             try files.syncDirectory(folder)
         } catch {
             throw .file(error)
