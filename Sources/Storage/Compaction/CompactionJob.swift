@@ -34,10 +34,7 @@ struct CompactionJob: Sendable {
     private func merge(_ range: TokenRange, into writer: SSTableWriter) throws(StorageError) {
         let bounds = KeyBounds(range)
         let cursor = MergeCursor(
-            sources: inputs.map { input in
-                let blocks = SequentialBlocks()
-                return .sstable(SSTableCursor(input.reader, source: blocks), blocks)
-            },
+            sources: inputs.map { $0.cursor(SequentialBlocks()) },
             lower: bounds.lower,
             upper: bounds.upper,
             emitsDeletions: true
@@ -109,7 +106,7 @@ struct CompactionJob: Sendable {
         let hash = PartitionFilter.hash(partition: partition)
         let blocks = UncachedBlocks()
         var smallest = memtableMinTimestamp
-        for other in others where other.reader.statistics.tokens?.contains(token) ?? false {
+        for other in others where other.mayHold(token) {
             guard try other.reader.mayContain(hash, through: blocks) else { continue }
             smallest = min(smallest, other.reader.statistics.minTimestamp)
         }

@@ -8,12 +8,16 @@ package import Model
 package enum SourceCursor {
     case memtable(MemtableCursor, Memtable)
     case sstable(SSTableCursor, any BlockSource)
+    /// An SSTable of which only the tokens in some ranges count; they are in order.
+    case partial(SSTableCursor, any BlockSource, [TokenRange])
 
     /// Whether it stands at an entry.
     package var isValid: Bool {
         switch self {
         case .memtable(let cursor, _): cursor.isValid
         case .sstable(let cursor, _): cursor.isValid
+        case .partial(let cursor, _, let ranges):
+            cursor.isValid && ranges.contains { $0.contains(Key.token(of: cursor.key)) }
         }
     }
 
@@ -21,7 +25,7 @@ package enum SourceCursor {
     package var key: ByteView {
         switch self {
         case .memtable(let cursor, _): cursor.key
-        case .sstable(let cursor, _): cursor.key
+        case .sstable(let cursor, _), .partial(let cursor, _, _): cursor.key
         }
     }
 
@@ -29,7 +33,7 @@ package enum SourceCursor {
     package var value: ByteView {
         switch self {
         case .memtable(let cursor, _): cursor.value
-        case .sstable(let cursor, _): cursor.value
+        case .sstable(let cursor, _), .partial(let cursor, _, _): cursor.value
         }
     }
 
@@ -37,7 +41,7 @@ package enum SourceCursor {
     package var openDeletion: Deletion? {
         switch self {
         case .memtable(let cursor, _): cursor.openDeletion
-        case .sstable(let cursor, _): cursor.openDeletion
+        case .sstable(let cursor, _), .partial(let cursor, _, _): cursor.openDeletion
         }
     }
 
@@ -45,15 +49,17 @@ package enum SourceCursor {
         switch self {
         case .memtable(let cursor, _): cursor.seek(atOrAfter: key)
         case .sstable(let cursor, _): try cursor.seek(atOrAfter: key)
+        case .partial(let cursor, _, let ranges):
+            try cursor.seek(atOrAfter: key)
+            try SourceCursor.skip(cursor, to: ranges)
         }
     }
 
     func seek(before key: ByteView) throws(StorageError) {
         switch self {
         case .memtable(let cursor, _): cursor.seek(before: key)
-        case .sstable(let cursor, _):
-            try cursor.seek(atOrBefore: key)
-            if cursor.isValid, cursor.key.equals(key) { try cursor.previous() }
+        // Backward a read stays in one partition, so there is nothing to skip.
+        case .sstable(let cursor, _), .partial(let cursor, _, _): try cursor.seek(before: key)
         }
     }
 
@@ -61,13 +67,16 @@ package enum SourceCursor {
         switch self {
         case .memtable(let cursor, _): cursor.next()
         case .sstable(let cursor, _): try cursor.next()
+        case .partial(let cursor, _, let ranges):
+            try cursor.next()
+            try SourceCursor.skip(cursor, to: ranges)
         }
     }
 
     func previous() throws(StorageError) {
         switch self {
         case .memtable(let cursor, _): cursor.previous()
-        case .sstable(let cursor, _): try cursor.previous()
+        case .sstable(let cursor, _), .partial(let cursor, _, _): try cursor.previous()
         }
     }
 
@@ -77,6 +86,25 @@ package enum SourceCursor {
         case .memtable(_, let memtable): memtable.partitionDeletion(of: partition)
         case .sstable(let cursor, let source):
             try cursor.reader.partitionDeletion(of: partition, through: source)
+        case .partial(let cursor, let source, let ranges):
+            ranges.contains { $0.contains(Key.token(of: partition)) }
+                ? try cursor.reader.partitionDeletion(of: partition, through: source) : nil
+        }
+    }
+
+    /// Moves forward to the first entry whose token is in a range; behind all ranges it stays.
+    private static func skip(
+        _ cursor: SSTableCursor,
+        to ranges: [TokenRange]
+    ) throws(StorageError) {
+        while cursor.isValid {
+            let token = Key.token(of: cursor.key)
+            guard let next = ranges.first(where: { $0.last >= token }), next.first > token else {
+                return
+            }
+            try KeyBounds(next).lower.withView { (lower) throws(StorageError) in
+                try cursor.seek(atOrAfter: lower)
+            }
         }
     }
 
@@ -85,7 +113,7 @@ package enum SourceCursor {
         switch self {
         case .memtable:
             invariantFailure("a memtable holds a malformed entry: \(error)")
-        case .sstable(let cursor, _):
+        case .sstable(let cursor, _), .partial(let cursor, _, _):
             .corruption(
                 CorruptionError(
                     path: cursor.reader.path,

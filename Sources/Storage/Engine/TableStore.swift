@@ -7,10 +7,28 @@ package import Model
 package struct LiveSSTable: Sendable {
     package let number: UInt64
     package let reader: SSTableReader
+    /// The tokens for which it is live, if those aren't all that the shard owns: another shard has
+    /// compacted the rest of it away, before the number of shards changed. What the file says of other
+    /// tokens must not be read: the deletions that hid it may have been purged.
+    package let ranges: [TokenRange]?
 
-    package init(number: UInt64, reader: SSTableReader) {
+    package init(number: UInt64, reader: SSTableReader, ranges: [TokenRange]? = nil) {
         self.number = number
         self.reader = reader
+        self.ranges = ranges
+    }
+
+    /// Whether a partition with this token may be in it.
+    func mayHold(_ token: Token) -> Bool {
+        guard reader.statistics.tokens?.contains(token) ?? false else { return false }
+        return ranges?.contains { $0.contains(token) } ?? true
+    }
+
+    /// A source of a merge that gives what is live.
+    func cursor(_ blocks: any BlockSource) -> SourceCursor {
+        let cursor = SSTableCursor(reader, source: blocks)
+        guard let ranges else { return .sstable(cursor, blocks) }
+        return .partial(cursor, blocks, ranges)
     }
 }
 
@@ -126,7 +144,7 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
         let hash = PartitionFilter.hash(partition: partition)
         for sstable in sstables {
             let reader = sstable.reader
-            guard let tokens = reader.statistics.tokens, tokens.contains(token) else { continue }
+            guard sstable.mayHold(token) else { continue }
             if let shadow, shadow.timestamp >= reader.statistics.maxTimestamp { continue }
             guard try reader.mayContain(hash, through: cache) else { continue }
             if reader.statistics.hasPartitionDeletions {
@@ -198,7 +216,7 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
             let reader = sstable.reader
             guard reader.statistics.tokens?.intersection(range) != nil else { continue }
             if let hash, try !reader.mayContain(hash, through: cache) { continue }
-            sources.append(.sstable(SSTableCursor(reader, source: cache), cache))
+            sources.append(sstable.cursor(cache))
         }
         return MergeCursor(sources: sources, lower: lower, upper: upper, isReversed: isReversed)
     }
