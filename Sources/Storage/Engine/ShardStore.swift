@@ -88,6 +88,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
         for sstable in table.sstables { cache.removeFile(sstable.number) }
         for waiter in table.flushWaiters { waiter.done(nil) }
         discardLog()
+        runWaitingWrites()
     }
 
     // MARK: Writing
@@ -237,7 +238,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
         flushAll { [self] error in
             whenIdle { [self] in
                 guard let log else { return done(error) }
-                log.close { closeError in
+                log.close(keepingRecords: error != nil) { closeError in
                     done(error ?? closeError.map { .commitLog($0) })
                 }
             }
