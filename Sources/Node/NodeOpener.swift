@@ -66,7 +66,7 @@ struct NodeOpener {
 
     private func takeLock() throws(NodeError) -> any FileLock {
         do throws(FileError) {
-            try fileSystem.createDirectory(root)
+            try fileSystem.createDirectoryDurably(root)
             return try fileSystem.lock("\(root)/lock")
         } catch {
             if error.reason == .locked { throw .inUse(root) }
@@ -123,6 +123,20 @@ struct NodeOpener {
     private struct Live {
         let file: LiveFile
         let sstable: LiveSSTable
+
+        /// The SSTable as a shard sees it that owns `owned`; nil if it isn't live there.
+        func share(of owned: [TokenRange]) -> LiveSSTable? {
+            let own = owned.flatMap { owned in file.ranges.compactMap { owned.intersection($0) } }
+            guard !own.isEmpty, let tokens = sstable.reader.statistics.tokens else { return nil }
+            let isWhole = owned.compactMap { $0.intersection(tokens) }.allSatisfy { wanted in
+                own.contains { $0.contains(wanted.first) && $0.contains(wanted.last) }
+            }
+            return LiveSSTable(
+                number: sstable.number,
+                reader: sstable.reader,
+                ranges: isWhole ? nil : own
+            )
+        }
     }
 
     /// Opens the SSTables that the manifest names, of tables that still exist.
@@ -177,6 +191,9 @@ struct NodeOpener {
                         try fileSystem.removeDirectory(folder)
                     }
                 }
+                if try fileSystem.list("\(data)/\(keyspace)").isEmpty {
+                    try fileSystem.removeDirectory("\(data)/\(keyspace)")
+                }
             }
         } catch {
             throw .file(error)
@@ -200,13 +217,8 @@ struct NodeOpener {
                 options: options.store
             )
             for table in schema.tables {
-                let own = live.filter { live in
-                    live.file.table == table.storageID
-                        && live.file.ranges.contains { liveRange in
-                            ranges.contains { $0.intersection(liveRange) != nil }
-                        }
-                }
-                store.addTable(table, sstables: own.map(\.sstable))
+                let own = live.filter { $0.file.table == table.storageID }
+                store.addTable(table, sstables: own.compactMap { $0.share(of: ranges) })
             }
             return Shard(index: index, executor: executor, store: store, schema: schema)
         }
@@ -223,7 +235,7 @@ struct NodeOpener {
         let folder = "\(root)/commitlog"
         var names: [String] = []
         do throws(FileError) {
-            try fileSystem.createDirectory(folder)
+            try fileSystem.createDirectoryDurably(folder)
             names = try fileSystem.list(folder)
         } catch {
             throw .file(error)

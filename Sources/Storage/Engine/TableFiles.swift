@@ -57,7 +57,8 @@ package final class TableFiles: Sendable {
         var encoded = ByteWriter()
         schema.encode(to: &encoded)
         do throws(FileError) {
-            try environment.fileSystem.createDirectory(folder(schema))
+            // The commit log is let go of when the file is live: so its folders must be durable too.
+            try environment.fileSystem.createDirectoryDurably(folder(schema))
         } catch {
             throw .file(error)
         }
