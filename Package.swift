@@ -142,6 +142,11 @@ let package = Package(
             dependencies: ["Bytes", "Environment", "Model", "Storage"],
             swiftSettings: settings
         ),
+        .testTarget(
+            name: "NodeTests",
+            dependencies: ["Bytes", "Environment", "Model", "Node", "Storage"],
+            swiftSettings: settings
+        ),
 
         // Shell: statements by hand or from a script, to a node or to an embedded database.
         system("CEdit", "libedit-dev"),

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Bytes
+import Environment
+import Model
+import Node
+import Storage
+import Testing
+
+/// Tables and files over restarts, with other numbers of shards, and when they are dropped.
+@Suite struct LifecycleTests {
+    private let table = TestTables.table("one", number: 1, graceSeconds: 60)
+    private let fileSystem = MemoryFileSystem()
+    private let clock = ManualClock()
+
+    private func open(
+        shardCount: Int = 1,
+        configure: (inout NodeOptions) -> Void = { _ in }
+    ) throws -> TestNode {
+        try TestNode(fileSystem, clock: clock, shardCount: shardCount, configure: configure)
+    }
+
+    private func openWithTable(shardCount: Int = 1) throws -> TestNode {
+        let node = try open(shardCount: shardCount)
+        try node.change(TestTables.keyspace, .putTable(table))
+        return node
+    }
+
+    private func partition(_ number: Int) -> [UInt8] { TestTables.partition("partition \(number)") }
+
+    private func insert(_ number: Int, into table: TableSchema, at timestamp: Int64 = 10) -> TestMutation {
+        var mutation = TestMutation(partition(number))
+        mutation.begin(table)
+        let key = TestTables.row(partition(number), number)
+        mutation.add(key, TestValue.insert([UInt8(number)], at: timestamp))
+        return mutation
+    }
+
+    private func delete(_ number: Int, at timestamp: Int64 = 20) -> TestMutation {
+        var mutation = TestMutation(partition(number))
+        mutation.begin(table)
+        let deletion = Deletion(timestamp: timestamp, localTime: clock.secondsSinceEpoch())
+        let key = partition(number) + [Key.partitionDeletion]
+        mutation.add(key, TestValue.partitionDeletion(deletion))
+        return mutation
+    }
+
+    private func numbers(_ node: TestNode, _ table: TableSchema) throws -> [Int] {
+        try node.scan(table).values.flatMap { $0.cells.values.map { Int($0.bytes[0]) } }.sorted()
+    }
+
+    // MARK: Restarts
+
+    @Test func afterACleanCloseNothingIsReplayed() throws {
+        let node = try openWithTable(shardCount: 2)
+        for number in 0..<10 { try node.write(insert(number, into: table)) }
+        try node.close()
+        let again = try open(shardCount: 2)
+        #expect(again.node.recovery.replayedRecords == 0)
+        #expect(again.node.recovery.removedFiles.isEmpty)
+        #expect(try numbers(again, table) == Array(0..<10))
+        #expect(again.node.hostID == node.node.hostID)
+    }
+
+    @Test func aFolderIsOpenedOnce() throws {
+        let node = try openWithTable()
+        #expect(throws: NodeError.self) { try open() }
+        try node.close()
+        _ = try open()
+    }
+
+    @Test func truncatedRowsStayGone() throws {
+        let node = try openWithTable()
+        for number in 0..<5 { try node.write(insert(number, into: table)) }
+        try node.flush()
+        for number in 5..<8 { try node.write(insert(number, into: table)) }
+        let truncated = TestTables.table("one", number: 1, storage: 9)
+        try node.change(.putTable(truncated))
+        #expect(try numbers(node, truncated) == [])
+        #expect(throws: WriteError.self) { try node.write(insert(8, into: table)) }
+        try node.write(insert(9, into: truncated))
+        // The commit log still has what was written before.
+        let crashed = try TestNode(fileSystem.crashClone(keepUnsynced: .none))
+        #expect(try numbers(crashed, truncated) == [9])
+        try node.close()
+        #expect(try numbers(try open(), truncated) == [9])
+        #expect(try fileSystem.list("\(TestNode.root)/data/k").count == 1)
+    }
+
+    @Test func aTableThatIsMadeAgainIsEmpty() throws {
+        let node = try openWithTable()
+        try node.write(insert(1, into: table))
+        try node.flush()
+        try node.write(insert(2, into: table))
+        try node.change(.dropTable(keyspace: "k", name: "one"))
+        let again = TestTables.table("one", number: 2)
+        try node.change(.putTable(again))
+        #expect(try numbers(node, again) == [])
+        try node.close()
+        #expect(try numbers(try open(), again) == [])
+    }
+
+    @Test func aDroppedKeyspaceLeavesNothing() throws {
+        let node = try openWithTable()
+        try node.write(insert(1, into: table))
+        try node.flush()
+        try node.write(insert(2, into: table))
+        try node.change(.dropKeyspace(name: "k"))
+        try node.close()
+        let again = try open()
+        #expect(again.node.schema.tables.isEmpty)
+        #expect(try fileSystem.list("\(TestNode.root)/data") == [])
+    }
+
+    // MARK: Shards
+
+    @Test func rowsStayWithAnyNumberOfShards() throws {
+        var node = try openWithTable()
+        var count = 0
+        for shardCount in [1, 2, 3, 2, 1, 5, 1] {
+            try node.close()
+            node = try open(shardCount: shardCount)
+            #expect(try numbers(node, table) == Array(0..<count))
+            for _ in 0..<10 {
+                try node.write(insert(count, into: table))
+                count += 1
+            }
+            try node.flush()
+            #expect(try numbers(node, table) == Array(0..<count))
+            try node.compact(table)
+            #expect(try numbers(node, table) == Array(0..<count))
+            #expect(node.sstablePaths(table).count <= shardCount)
+        }
+    }
+
+    @Test func aSharedFileGoesWhenAllShardsHaveCompactedIt() throws {
+        var node = try openWithTable()
+        for number in 0..<20 { try node.write(insert(number, into: table)) }
+        try node.flush()
+        try node.close()
+        node = try open(shardCount: 2)
+        let shared = try #require(node.sstablePaths(table).first)
+        #expect(node.node.shards.allSatisfy { shard in
+            shard.store.table(storageID: table.storageID)?.sstables.first?.reader.path == shared
+        })
+        try compact(node, shard: 0)
+        #expect(try fileSystem.kind(shared) != nil)
+        #expect(try numbers(node, table) == Array(0..<20))
+        try compact(node, shard: 1)
+        #expect(try fileSystem.kind(shared) == nil)
+        #expect(try numbers(node, table) == Array(0..<20))
+    }
+
+    /// A shard that has purged a deletion must not see again, through the part of a file that only
+    /// other shards still needed, what it had hidden.
+    @Test func whatAShardPurgedStaysGoneWithFewerShards() throws {
+        var node = try openWithTable()
+        for number in 0..<20 { try node.write(insert(number, into: table)) }
+        try node.flush()
+        for number in 0..<10 { try node.write(delete(number)) }
+        try node.close()
+        clock.advance(nanoseconds: 100_000_000_000)
+        node = try open(shardCount: 2)
+        try compact(node, shard: 0)
+        try node.close()
+        for shardCount in [1, 3, 1] {
+            node = try open(shardCount: shardCount)
+            #expect(try numbers(node, table) == Array(10..<20))
+            for number in 0..<20 {
+                let row = try node.get(table, TestTables.row(partition(number), number))
+                #expect((row != nil) == (number >= 10))
+            }
+            try node.close()
+        }
+        node = try open(shardCount: 1)
+        try node.compact(table)
+        #expect(try numbers(node, table) == Array(10..<20))
+        #expect(node.sstablePaths(table).count == 1)
+    }
+
+    private func compact(_ node: TestNode, shard index: Int) throws {
+        let shard = node.node.shards[index]
+        let store = try #require(shard.store.table(storageID: table.storageID))
+        let result = Box<StorageError??>(nil)
+        shard.executor.execute { shard.store.compactAll(store) { result.value = .some($0) } }
+        node.drain()
+        #expect(result.value == .some(nil))
+    }
+
+    // MARK: Purging
+
+    @Test func deletionsGoAfterTheGracePeriodAndNotBefore() throws {
+        let node = try openWithTable()
+        try node.write(insert(1, into: table))
+        try node.write(delete(1))
+        try node.flush()
+        node.advance(seconds: 60)
+        try node.compact(table)
+        #expect(node.sstablePaths(table).count == 1)
+        node.advance(seconds: 1)
+        try node.compact(table)
+        #expect(node.sstablePaths(table).isEmpty)
+    }
+
+    @Test func deletionsStayWhileAMemtableHasSomethingOlder() throws {
+        let node = try openWithTable()
+        try node.write(delete(1, at: 20))
+        try node.flush()
+        node.advance(seconds: 100)
+        try node.write(insert(2, into: table, at: 20))
+        try node.compact(table)
+        #expect(node.sstablePaths(table).count == 1)
+        try node.flush()
+        try node.compact(table)
+        #expect(try numbers(node, table) == [2])
+    }
+
+    @Test func deletionsStayWhileAnotherSSTableHasSomethingOlder() throws {
+        let old = try openWithTable()
+        var large = TestMutation(partition(1))
+        large.begin(table)
+        for number in 0..<50 {
+            let key = TestTables.row(partition(1), number)
+            large.add(key, TestValue.insert([UInt8(number)], at: 10))
+        }
+        try old.write(large)
+        try old.flush()
+        for _ in 0..<3 {
+            try old.write(delete(1, at: 20))
+            try old.flush()
+        }
+        try old.close()
+        clock.advance(nanoseconds: 100_000_000_000)
+        let node = try open { $0.store.compactsAutomatically = true }
+        var options = table.options
+        options.compaction = ["min_threshold": "4", "max_threshold": "4"]
+        try node.change(.putTable(table.changing(options: options)))
+        // The fifth file makes the four smallest be merged, without the one that has the rows.
+        try node.write(insert(7, into: table, at: 30))
+        try node.flush()
+        #expect(node.sstablePaths(table).count == 2)
+        #expect(try numbers(node, table) == [7])
+        try node.compact(table)
+        #expect(node.sstablePaths(table).count == 1)
+        #expect(try numbers(node, table) == [7])
+    }
+
+    // MARK: Backpressure
+
+    @Test func writesWaitForFlushesAndGoOnWhenTheDiskWorksAgain() throws {
+        let faults = FaultInjectingFileSystem(wrapping: fileSystem)
+        let node = try TestNode(faults, clock: clock) { options in
+            options.store.memtableSpace = 0
+            options.store.unflushedSpaceMax = 1
+        }
+        try node.change(TestTables.keyspace, .putTable(table))
+        faults.plan = .matching { operation, path in operation == .create && path.hasSuffix(".tmp") }
+        try node.write(insert(1, into: table))
+        let isDone = Box(false)
+        node.startWrite(insert(2, into: table)) { error in isDone.value = error == nil }
+        node.advance(seconds: 5)
+        #expect(!isDone.value)
+        #expect(node.node.shards[0].store.lastBackgroundError != nil)
+        faults.plan = .none
+        node.advance(seconds: 60)
+        #expect(isDone.value)
+        #expect(try numbers(node, table) == [1, 2])
+    }
+
+    @Test func writesThatWaitGoOnWhenTheTableThatFilledTheMemoryIsDropped() throws {
+        let faults = FaultInjectingFileSystem(wrapping: fileSystem)
+        let node = try TestNode(faults, clock: clock) { options in
+            options.store.memtableSpace = 0
+            options.store.unflushedSpaceMax = 1
+        }
+        let doomed = TestTables.table("doomed", number: 5)
+        try node.change(TestTables.keyspace, .putTable(table), .putTable(doomed))
+        faults.plan = .matching { operation, path in operation == .create && path.hasSuffix(".tmp") }
+        try node.write(insert(1, into: doomed))
+        let isDone = Box(false)
+        node.startWrite(insert(2, into: table)) { error in isDone.value = error == nil }
+        node.drain()
+        #expect(!isDone.value)
+        try node.change(.dropTable(keyspace: "k", name: "doomed"))
+        #expect(isDone.value)
+        faults.plan = .none
+        try node.close()
+        #expect(try numbers(try open(), table) == [2])
+    }
+
+    @Test func closingAnswersWritesThatWait() throws {
+        let faults = FaultInjectingFileSystem(wrapping: fileSystem)
+        let node = try TestNode(faults, clock: clock) { options in
+            options.store.memtableSpace = 0
+            options.store.unflushedSpaceMax = 1
+        }
+        try node.change(TestTables.keyspace, .putTable(table))
+        faults.plan = .matching { operation, path in operation == .create && path.hasSuffix(".tmp") }
+        try node.write(insert(1, into: table))
+        let answer = Box<WriteError??>(nil)
+        node.startWrite(insert(2, into: table)) { answer.value = .some($0) }
+        node.drain()
+        #expect(throws: StorageError.self) { try node.close() }
+        guard case .some(.some(.closed)) = answer.value else {
+            Issue.record("the write that waited was not refused")
+            return
+        }
+        faults.plan = .none
+        #expect(try numbers(try open(), table) == [1])
+    }
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Bytes
+import Environment
+import Model
+import Node
+import Storage
+
+/// What a callback leaves behind. Tests run in one thread.
+final class Box<Value>: @unchecked Sendable {  // Owner: the test's thread.
+    var value: Value
+    init(_ value: Value) { self.value = value }
+}
+
+/// Something that a callback should have said by now was not said.
+struct NoAnswer: Error {
+    let what: String
+}
+
+/// A node on executors that run in the test's thread, in an order that a seed decides.
+final class TestNode {
+    let node: Node
+    let clock: ManualClock
+    private let shardExecutors: [ManualExecutor]
+    private let background: ManualExecutor
+    private var order: SplitMix64
+
+    static let root = "/node/data"
+
+    init(
+        _ fileSystem: any FileSystem,
+        clock: ManualClock = ManualClock(),
+        seed: UInt64 = 1,
+        shardCount: Int = 1,
+        configure: (inout NodeOptions) -> Void = { _ in }
+    ) throws {
+        self.clock = clock
+        order = SplitMix64(seed: seed)
+        background = ManualExecutor(clock: clock, shuffledBy: seed)
+        shardExecutors = (0..<shardCount).map { _ in ManualExecutor(clock: clock) }
+        var options = NodeOptions(dataDirectory: TestNode.root, shardCount: shardCount)
+        options.store.compactsAutomatically = false
+        options.store.blockCacheSize = 1 << 20
+        options.commitLog.segmentSize = 4096
+        configure(&options)
+        node = try Node.open(
+            environment: Environment(
+                fileSystem: fileSystem,
+                clock: clock,
+                random: SeededRandom(seed: seed),
+                background: background
+            ),
+            options: options,
+            executors: shardExecutors
+        )
+    }
+
+    // MARK: Running
+
+    /// Runs up to `count` jobs, each of an executor that the seed picks.
+    func run(steps count: Int) {
+        let all = shardExecutors + [background]
+        for _ in 0..<count {
+            let ready = all.filter { $0.readyCount > 0 }
+            guard let next = ready.randomElement(using: &order) else { return }
+            next.runOne()
+        }
+    }
+
+    /// Runs everything that can run without time passing.
+    func drain() { run(steps: .max) }
+
+    /// Lets time pass for timers.
+    func advance(seconds: UInt64) {
+        clock.advance(nanoseconds: seconds * 1_000_000_000)
+        drain()
+    }
+
+    // MARK: Working
+
+    /// Starts a write on the shard that its first key belongs to.
+    func startWrite(
+        _ mutation: TestMutation,
+        completion: @escaping @Sendable (WriteError?) -> Void
+    ) {
+        let token = mutation.partition.withView { Key.token(of: $0) }
+        let shard = node.shard(of: token)
+        let bytes = mutation.bytes
+        shard.executor.execute {
+            bytes.withView { shard.store.write($0, completion: completion) }
+        }
+    }
+
+    /// Writes and waits.
+    func write(_ mutation: TestMutation) throws {
+        let result = Box<WriteError??>(nil)
+        startWrite(mutation) { result.value = .some($0) }
+        drain()
+        guard let answer = result.value else { throw NoAnswer(what: "a write") }
+        if let error = answer { throw error }
+    }
+
+    func change(_ edits: SchemaEdit...) throws {
+        let result = Box<Result<Schema, SchemaChangeError<Never>>?>(nil)
+        node.changeSchema({ _ in edits }, done: { result.value = $0 })
+        drain()
+        guard let answer = result.value else { throw NoAnswer(what: "a schema change") }
+        _ = try answer.get()
+    }
+
+    private func onEachShard(
+        _ what: String,
+        _ body: @escaping @Sendable (Shard, @escaping @Sendable (StorageError?) -> Void) -> Void
+    ) throws {
+        let result = Box<StorageError??>(nil)
+        node.onEachShard(body) { result.value = .some($0) }
+        drain()
+        guard let answer = result.value else { throw NoAnswer(what: what) }
+        if let error = answer { throw error }
+    }
+
+    func flush() throws {
+        try onEachShard("a flush") { shard, finish in shard.store.flushAll(done: finish) }
+    }
+
+    func compact(_ table: TableSchema) throws {
+        try onEachShard("a compaction") { shard, finish in
+            guard let store = shard.store.table(storageID: table.storageID) else {
+                return finish(nil)
+            }
+            shard.store.compactAll(store, done: finish)
+        }
+    }
+
+    func close() throws {
+        let result = Box<StorageError??>(nil)
+        node.close { result.value = .some($0) }
+        drain()
+        guard let answer = result.value else { throw NoAnswer(what: "closing") }
+        if let error = answer { throw error }
+    }
+
+    /// Starts a flush of everything and doesn't wait.
+    func startFlush() {
+        node.onEachShard({ shard, finish in shard.store.flushAll(done: finish) }, done: { _ in })
+    }
+
+    /// Starts the compaction of every table and doesn't wait.
+    func startCompaction() {
+        node.onEachShard({ shard, finish in
+            for table in shard.store.allTables { shard.store.compactAll(table) { _ in } }
+            finish(nil)
+        }, done: { _ in })
+    }
+
+    /// Runs what the shards have to do and leaves the background work where it is.
+    func settleShards() { Environment.runUntilIdle(shardExecutors) }
+
+    // MARK: Reading
+
+    /// The table's data in the shard that owns a partition.
+    func store(_ table: TableSchema, _ partition: [UInt8]) -> TableStore? {
+        let token = partition.withView { Key.token(of: $0) }
+        return node.shard(of: token).store.table(storageID: table.storageID)
+    }
+
+    /// All rows of a table as a reader sees them, by key, from one scan a shard and token range.
+    func scan(_ table: TableSchema) throws -> [[UInt8]: VisibleRow] {
+        var rows: [[UInt8]: VisibleRow] = [:]
+        for shard in node.shards {
+            guard let store = shard.store.table(storageID: table.storageID) else { continue }
+            for range in shard.store.tokenRanges {
+                let bounds = KeyBounds(range)
+                let cursor = try store.cursor(lower: bounds.lower, upper: bounds.upper)
+                for (key, row) in try read(cursor, isReversed: false) { rows[key] = row }
+            }
+        }
+        return rows
+    }
+
+    /// The rows between two keys of one partition, in the order in which they come.
+    func slice(
+        _ table: TableSchema,
+        _ partition: [UInt8],
+        lower: [UInt8],
+        upper: [UInt8],
+        isReversed: Bool
+    ) throws -> [(key: [UInt8], row: VisibleRow)] {
+        guard let store = store(table, partition) else { return [] }
+        let cursor = try store.cursor(lower: lower, upper: upper, isReversed: isReversed)
+        return try read(cursor, isReversed: isReversed)
+    }
+
+    private func read(
+        _ cursor: MergeCursor,
+        isReversed: Bool
+    ) throws -> [(key: [UInt8], row: VisibleRow)] {
+        var rows: [(key: [UInt8], row: VisibleRow)] = []
+        var last: [UInt8]?
+        while try cursor.next() {
+            let key = cursor.key.array
+            if let last {
+                let ascends = last.lexicographicallyPrecedes(key)
+                guard last != key, ascends != isReversed else { throw NoAnswer(what: "key order") }
+            }
+            last = key
+            let row = try VisibleRow(cursor.value, now: clock.secondsSinceEpoch())
+            if !row.isEmpty { rows.append((key, row)) }
+        }
+        return rows
+    }
+
+    /// One row by its key; nil when nothing of it is visible.
+    func get(_ table: TableSchema, _ key: [UInt8]) throws -> VisibleRow? {
+        let length = key.withView { Key.partitionLength(of: $0) }
+        guard let store = store(table, key) else { return nil }
+        return try key.withView { view in
+            guard let value = try store.get(view, partitionLength: length) else { return nil }
+            let row = try VisibleRow(value, now: clock.secondsSinceEpoch())
+            return row.isEmpty ? nil : row
+        }
+    }
+
+    /// The SSTables of a table in all shards, each once.
+    func sstablePaths(_ table: TableSchema) -> Set<String> {
+        var paths: Set<String> = []
+        for shard in node.shards {
+            let store = shard.store.table(storageID: table.storageID)
+            for sstable in store?.sstables ?? [] { paths.insert(sstable.reader.path) }
+        }
+        return paths
+    }
+}
+
+/// What a reader sees of a row at one moment.
+struct VisibleRow: Equatable {
+    /// Names a cell within a row.
+    struct CellName: Hashable {
+        var column: UInt32
+        var path: [UInt8]
+    }
+
+    struct Value: Equatable {
+        var timestamp: Int64
+        var ttl: UInt32
+        var expiry: Int64
+        var bytes: [UInt8]
+    }
+
+    var liveness: Liveness?
+    var cells: [CellName: Value] = [:]
+
+    var isEmpty: Bool { liveness == nil && cells.isEmpty }
+
+    init() {}
+
+    init(_ fragment: ByteView, now: Int64) throws {
+        var reader = try RowFragment(fragment)
+        if let found = reader.liveness, found.isLive(at: now) { liveness = found }
+        while let cell = try reader.nextCell() {
+            guard cell.isLive(at: now) else { continue }
+            cells[CellName(column: cell.column, path: cell.path.array)] = Value(
+                timestamp: cell.timestamp,
+                ttl: cell.ttl,
+                expiry: cell.localTime,
+                bytes: cell.value.array
+            )
+        }
+    }
+}
