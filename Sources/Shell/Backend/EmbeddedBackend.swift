@@ -40,7 +40,7 @@ final class EmbeddedBackend: ShellBackend {
             background.stop()
             throw ShellError(connection: "cannot open \(folder): \(error)")
         }
-        processor = QueryProcessor(node: node, system: SystemContext())
+        processor = QueryProcessor(node: node, system: SystemContext(hostID: node.hostID))
         self.shards = shards
         self.background = background
         // Logged batches that a crash cut short are finished first, as a server does.
