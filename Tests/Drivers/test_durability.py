@@ -122,7 +122,7 @@ def test_data_folder_has_one_owner(fresh_node, tmp_path):
     command = [BINARY, "serve", "--data", str(fresh_node.data), "--cql-port", str(port)]
     second = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert second.returncode != 0
-    assert "another process" in second.stdout + second.stderr
+    assert "in use by another" in second.stdout + second.stderr
     assert fresh_node.is_alive()
 
 
