@@ -69,7 +69,7 @@ struct SystemTablesTests {
                 == ["shop", "system", "system_schema", "system_traces"]
         )
         let shop = try #require(rows.first { $0["keyspace_name"] == "shop" })
-        #expect(shop["durable_writes"] == "False")
+        #expect(shop["durable_writes"] == "false")
         let replication = try #require(shop["replication"])
         #expect(replication.contains("'class': 'org.apache.cassandra.locator.SimpleStrategy'"))
         #expect(replication.contains("'replication_factor': '1'"))

@@ -32,9 +32,10 @@ package enum SystemSchema {
         return schema
     }()
 
-    /// Whether a table's rows are made when it is read.
+    /// Whether a table's rows are made when it is read; other tables of the system keyspaces are
+    /// stored as users' are.
     package static func isVirtual(_ table: TableSchema) -> Bool {
-        SchemaText.systemKeyspaces.contains(table.keyspace)
+        table.keyspace.hasPrefix("system") && schema.table(id: table.id) != nil
     }
 
     /// The keyspaces that `system_virtual_schema` lists instead of `system_schema`.

@@ -59,7 +59,7 @@ struct SystemTables {
         _ schema: Schema,
         _ isListed: (String) -> Bool
     ) -> [KeyspaceSchema] {
-        schema.keyspaces.merging(SystemSchema.schema.keyspaces) { $1 }
+        schema.keyspaces.merging(SystemSchema.schema.keyspaces) { given, _ in given }
             .filter { isListed($0.key) }
             .sorted { $0.key < $1.key }
             .map(\.value)
