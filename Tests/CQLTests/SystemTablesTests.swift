@@ -61,6 +61,17 @@ struct SystemTablesTests {
         #expect(SystemTables(context: context).memtable(for: stored, schema: schema) == nil)
     }
 
+    @Test("a system table that is stored is read as users' tables are, and is listed")
+    func storedSystemTable() throws {
+        let schema = QueryProcessor.systemSchema
+        let batches = try #require(schema.table("system", "batches"))
+        #expect(!SystemSchema.isVirtual(batches))
+        let local = try #require(schema.table("system", "local"))
+        #expect(SystemSchema.isVirtual(local))
+        let names = try read("system_schema", "tables", schema).compactMap { $0["table_name"] }
+        #expect(names.contains("batches"))
+    }
+
     @Test("system_schema.keyspaces lists the keyspaces, the system's own too")
     func keyspaces() throws {
         let rows = try read("system_schema", "keyspaces", try script().schema)

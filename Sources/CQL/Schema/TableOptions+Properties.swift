@@ -15,7 +15,8 @@ extension TableOptions {
         self = previous ?? TableOptions()
         try properties.check(known: Self.known)
         try setMaps(properties)
-        if previous == nil, compaction["class"] == CompactionOptions.package + CompactionOptions.leveled {
+        let leveled = CompactionOptions.package + CompactionOptions.leveled
+        if previous == nil, compaction["class"] == leveled {
             // Levels keep most rows in one SSTable, so that a smaller filter serves as well.
             bloomFilterFPChance = 0.1
         }
