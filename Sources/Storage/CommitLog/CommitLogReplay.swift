@@ -114,20 +114,22 @@ extension CommitLog {
     }
 
     /// Removes segments, oldest first, and makes that durable.
+    ///
+    /// Each removal is durable before the next: a deletion must not go while the older write that it
+    /// hides can still be replayed.
     package static func remove(
         _ segments: [UInt64],
         fileSystem: any FileSystem,
         directory: String
     ) throws(FileError) {
-        guard !segments.isEmpty else { return }
         for segment in segments {
             do throws(FileError) {
                 try fileSystem.remove(path(directory: directory, segment: segment))
             } catch {
                 guard error.reason == .notFound else { throw error }
             }
+            try fileSystem.syncDirectory(directory)
         }
-        try fileSystem.syncDirectory(directory)
     }
 
     /// The path of a segment.

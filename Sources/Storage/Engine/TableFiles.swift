@@ -52,6 +52,8 @@ package final class TableFiles: Sendable {
         _ schema: TableSchema,
         origin: SSTableOrigin
     ) throws(StorageError) -> Output {
+        // Without a manifest nothing becomes live: each retry would leave a file behind.
+        if let failure = manifest.failed { throw failure }
         let number = manifest.takeFileNumber()
         let path = path(number, schema)
         var encoded = ByteWriter()
@@ -89,11 +91,7 @@ package final class TableFiles: Sendable {
             output.writer.abandon()
         } else {
             _ = try output.writer.finish()
-            let reader = try SSTableReader.open(
-                fileSystem: environment.fileSystem,
-                path: output.path,
-                fileNumber: output.number
-            )
+            let reader = try open(output)
             for range in ranges {
                 edits.append(.add(file: output.number, table: schema.storageID, range: range))
             }
@@ -106,6 +104,20 @@ package final class TableFiles: Sendable {
         let dead = try manifest.append(edits)
         for input in inputs where dead.contains(input.number) { discard(input) }
         return result
+    }
+
+    /// Opens a completed SSTable; removes it when that fails, since nobody else would.
+    private func open(_ output: Output) throws(StorageError) -> SSTableReader {
+        do throws(StorageError) {
+            return try SSTableReader.open(
+                fileSystem: environment.fileSystem,
+                path: output.path,
+                fileNumber: output.number
+            )
+        } catch {
+            try? environment.fileSystem.remove(output.path)
+            throw error
+        }
     }
 
     /// Removes all that is left of a table that was dropped or truncated: its entries in the manifest

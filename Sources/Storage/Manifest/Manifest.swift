@@ -60,6 +60,9 @@ package final class Manifest: @unchecked Sendable {  // State: `lock`.
         lock.withLock { Array(state.files.values) }.sorted { $0.number < $1.number }
     }
 
+    /// Why edits are refused until the node restarts; nil while it works.
+    package var failed: StorageError? { lock.withLock { failure } }
+
     // MARK: Changing
 
     /// A number for a new file, greater than all before it. It may be given again after a restart if
