@@ -35,13 +35,16 @@ package final class PreparedStatement: Sendable {
     /// The names of `:name` markers by index; nil for `?`.
     let markerNames: [String?]
     let result: ResultColumns
+    /// The short way of a read of one row, for each shard; empty for other statements.
+    let pointReaders: [PointReader]
 
     init(
         text: String,
         keyspace: String?,
         epoch: UInt64,
         parsed: ParsedStatement,
-        planned: Planner.Output
+        planned: Planner.Output,
+        shardCount: Int
     ) {
         self.text = text
         self.keyspace = keyspace
@@ -51,6 +54,11 @@ package final class PreparedStatement: Sendable {
         bind = planned.bind
         markerNames = parsed.markers.map(\.name)
         result = planned.result
+        if case .select(let plan) = planned.plan, PointReader.isPossible(plan) {
+            pointReaders = (0..<shardCount).map { _ in PointReader(plan) }
+        } else {
+            pointReaders = []
+        }
         id = PreparedStatement.id(text, keyspace, planned.tableID)
     }
 

@@ -203,7 +203,8 @@ package final class QueryProcessor: Sendable {
             keyspace: keyspace,
             epoch: schema.epoch,
             parsed: parsed,
-            planned: try Planner.plan(parsed, schema, keyspace: keyspace)
+            planned: try Planner.plan(parsed, schema, keyspace: keyspace),
+            shardCount: node.shards.count
         )
     }
 
@@ -260,6 +261,16 @@ package final class QueryProcessor: Sendable {
         switch statement.plan {
         case .select(let plan):
             try parameters.requireReadable()
+            if !statement.pointReaders.isEmpty, parameters.pagingState == nil {
+                return try readPoint(
+                    plan,
+                    statement,
+                    statement.pointReaders,
+                    parameters,
+                    origin,
+                    completion
+                )
+            }
             let request = try bind(statement, parameters) { (bindings) throws(CQLError) in
                 try SelectRequest(plan, bindings, parameters, node.shardMap)
             }

@@ -61,6 +61,38 @@ final class WriteBuilder: @unchecked Sendable {  // Owner: a shard's executor, o
         )
     }
 
+    /// The key that `makeKey` built; valid until the next call.
+    var keyView: ByteView { key.view }
+    /// The length of its partition part.
+    private(set) var partitionCount = 0
+
+    /// Builds the whole key of the row that a point read names.
+    func makeKey(_ plan: SelectPlan, _ bindings: borrowing Bindings) throws(CQLError) {
+        key.removeAll()
+        try plan.restrictions.appendPartition(
+            plan.table,
+            bindings,
+            scratch: &partitionKey,
+            to: &key
+        )
+        partitionCount = key.count
+        key.append(Key.clustered)
+        for choice in plan.restrictions.clustering {
+            guard case .one(let expressions) = choice.choice else { continue }
+            for (expression, column) in zip(expressions, choice.columns) {
+                let value = try expression.evaluate(bindings)
+                if value.isUnset { throw .invalid("Invalid unset value for column \(column.name)") }
+                try value.withView { (view) throws(CQLError) in
+                    guard let view else {
+                        throw .invalid("Invalid null value in condition for column \(column.name)")
+                    }
+                    ClusteringEncoding.append(view, column, to: &key)
+                }
+            }
+        }
+        key.append(Key.endRow)
+    }
+
     /// Adds the entries of a write that names one partition and reads nothing to `mutation`.
     func addOne(
         _ plan: WritePlan,
