@@ -13,13 +13,7 @@ package final class EmbeddedImportTarget: ImportTarget {
     private let folder: String
     private let node: Node
     private let executors: [ThreadExecutor]
-    private let plan = Mutex<Plan?>(nil)
-
-    /// What every batch needs to know.
-    private struct Plan {
-        let table: TableSchema
-        let columns: [ImportColumn]
-    }
+    private let plan = Mutex<RowMutationPlan?>(nil)
 
     /// Opens the database in `folder`, making it if there is none.
     ///
@@ -144,17 +138,16 @@ package final class EmbeddedImportTarget: ImportTarget {
         guard let schema = node.schema.table(table.name.keyspace, table.name.table) else {
             throw ImportError.failure("the table \(table.name) does not exist any more")
         }
-        plan.withLock { $0 = Plan(table: schema, columns: columns) }
+        let fresh = RowMutationPlan(schema, columns: columns, shards: node.shardMap)
+        plan.withLock { $0 = fresh }
     }
 
     package func write(_ batch: RowBatch) async throws {
         guard let plan = plan.withLock({ $0 }) else {
             invariantFailure("rows before the table was announced")
         }
-        var encoder = RowMutationEncoder(
-            plan.table,
-            columns: plan.columns,
-            shards: node.shardMap,
+        let encoder = RowMutationEncoder(
+            plan,
             now: node.environment.clock.secondsSinceEpoch(),
             random: node.environment.random
         )

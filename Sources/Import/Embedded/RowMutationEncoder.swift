@@ -5,34 +5,88 @@ internal import Environment
 internal import Model
 internal import Storage
 
-/// Turns a batch's rows into mutations of the engine, a list for each shard.
-///
-/// Each row is an upsert as INSERT makes it: liveness, a cell for each value, collections of cells
-/// replaced whole. Holds scratch memory; used by one task at a time.
-struct RowMutationEncoder: ~Copyable {
+/// Which cells of a row go where in the engine's keys and row fragments.
+final class RowMutationPlan: Sendable {
     /// A column that is not part of the key.
-    private struct ValueColumn {
+    struct ValueColumn: Sendable {
         let cell: Int
         let id: UInt32
         let type: CQLType
     }
 
     /// A clustering column.
-    private struct ClusteringColumn {
+    struct ClusteringColumn: Sendable {
         let cell: Int
         let type: CQLType
         let isDescending: Bool
     }
 
+    let storageID: UUID
+    /// Seconds; 0 when rows do not expire.
+    let timeToLive: UInt32
+    let shards: ShardMap
+    let partitionCells: [Int]
+    let clustering: [ClusteringColumn]
+    let regulars: [ValueColumn]
+    let statics: [ValueColumn]
+
+    /// A plan for rows whose cells stand for `columns`, among them all key columns of `table`.
+    init(_ table: TableSchema, columns: [ImportColumn], shards: ShardMap) {
+        storageID = table.storageID
+        timeToLive = UInt32(max(0, table.options.defaultTimeToLive))
+        self.shards = shards
+        var partitionCells: [Int] = []
+        for column in table.partitionKey {
+            if let cell = columns.firstIndex(where: { $0.name == column.name }) {
+                partitionCells.append(cell)
+            }
+        }
+        var clustering: [ClusteringColumn] = []
+        for column in table.clustering {
+            if let cell = columns.firstIndex(where: { $0.name == column.name }) {
+                clustering.append(
+                    ClusteringColumn(
+                        cell: cell,
+                        type: column.type,
+                        isDescending: column.isDescending
+                    )
+                )
+            }
+        }
+        invariant(partitionCells.count == table.partitionKey.count, "a partition key column lacks")
+        invariant(clustering.count == table.clustering.count, "a clustering column lacks")
+        self.partitionCells = partitionCells
+        self.clustering = clustering
+        regulars = RowMutationPlan.values(table.regulars, columns)
+        statics = RowMutationPlan.values(table.statics, columns)
+    }
+
+    /// The columns that rows have cells for, in the order that a fragment's cells stand in.
+    private static func values(
+        _ schema: [ColumnSchema],
+        _ columns: [ImportColumn]
+    ) -> [ValueColumn] {
+        var values: [ValueColumn] = []
+        for column in schema.sorted(by: { $0.id < $1.id }) {
+            if let cell = columns.firstIndex(where: { $0.name == column.name }) {
+                values.append(ValueColumn(cell: cell, id: column.id, type: column.type))
+            }
+        }
+        return values
+    }
+}
+
+/// Turns a batch's rows into mutations of the engine, a list for each shard.
+///
+/// Each row is an upsert as INSERT makes it: liveness, a cell for each value, collections of cells
+/// replaced whole. Holds scratch memory; used by one task at a time.
+final class RowMutationEncoder {
+    private typealias ValueColumn = RowMutationPlan.ValueColumn
+
     /// A mutation is ended when it gets larger than this.
     private static let mutationSize = 256 << 10
 
-    private let table: TableSchema
-    private let shards: ShardMap
-    private let partitionCells: [Int]
-    private let clustering: [ClusteringColumn]
-    private let regulars: [ValueColumn]
-    private let statics: [ValueColumn]
+    private let plan: RowMutationPlan
     private let now: Int64
     private let salt: UInt32
     private var partitionKey = ByteWriter()
@@ -41,60 +95,29 @@ struct RowMutationEncoder: ~Copyable {
     private var path = ByteWriter()
     private let open: [OpenMutation]
 
-    /// - Parameters:
-    ///   - columns: what the cells of a row stand for; it has all key columns of `table`.
-    ///   - now: seconds since 1970, for expiry and deletions.
-    init(
-        _ table: TableSchema,
-        columns: [ImportColumn],
-        shards: ShardMap,
-        now: Int64,
-        random: any RandomSource
-    ) {
-        self.table = table
-        self.shards = shards
+    /// `now` is in seconds since 1970, for expiry and deletions.
+    init(_ plan: RowMutationPlan, now: Int64, random: any RandomSource) {
+        self.plan = plan
         self.now = now
         salt = UInt32(truncatingIfNeeded: random.next())
-        var places: [String: Int] = [:]
-        for (index, column) in columns.enumerated() { places[column.name] = index }
-        let values = { (schema: [ColumnSchema]) in
-            // A fragment's cells stand in the order of the columns' ids.
-            schema.sorted { $0.id < $1.id }.compactMap { column in
-                places[column.name].map { ValueColumn(cell: $0, id: column.id, type: column.type) }
-            }
-        }
-        partitionCells = table.partitionKey.compactMap { places[$0.name] }
-        clustering = table.clustering.compactMap { column in
-            places[column.name].map {
-                ClusteringColumn(
-                    cell: $0,
-                    type: column.type,
-                    isDescending: column.isDescending
-                )
-            }
-        }
-        regulars = values(table.regulars)
-        statics = values(table.statics)
-        invariant(partitionCells.count == table.partitionKey.count, "a partition key column lacks")
-        invariant(clustering.count == table.clustering.count, "a clustering column lacks")
-        open = (0..<shards.count).map { _ in OpenMutation() }
+        open = (0..<plan.shards.count).map { _ in OpenMutation() }
     }
 
     /// The mutations of all rows: (shard, bytes).
-    mutating func encode(_ batch: RowBatch) -> [(shard: Int, bytes: [UInt8])] {
+    func encode(_ batch: RowBatch) -> [(shard: Int, bytes: [UInt8])] {
         var done: [(shard: Int, bytes: [UInt8])] = []
         for row in 0..<batch.rowCount {
             let timestamp = batch.firstTimestamp + Int64(row)
             let shard = encodePartition(batch, row)
             let partitionCount = key.count
-            if statics.contains(where: { !batch.isUnset(row: row, column: $0.cell) }) {
+            if plan.statics.contains(where: { !batch.isUnset(row: row, column: $0.cell) }) {
                 key.append(Key.staticRow)
-                encodeFragment(batch, row, statics, liveness: nil, timestamp)
+                encodeFragment(batch, row, plan.statics, liveness: nil, timestamp)
                 add(to: shard)
                 key.truncate(to: partitionCount)
             }
             encodeClustering(batch, row)
-            encodeFragment(batch, row, regulars, liveness: liveness(timestamp), timestamp)
+            encodeFragment(batch, row, plan.regulars, liveness: liveness(timestamp), timestamp)
             add(to: shard)
             if open[shard].byteCount > RowMutationEncoder.mutationSize {
                 done.append((shard, open[shard].take()))
@@ -106,11 +129,11 @@ struct RowMutationEncoder: ~Copyable {
         return done
     }
 
-    private mutating func add(to shard: Int) {
-        open[shard].add(table: table.storageID, key: key.view, value: value.view)
+    private func add(to shard: Int) {
+        open[shard].add(table: plan.storageID, key: key.view, value: value.view)
     }
 
-    private var timeToLive: UInt32 { UInt32(max(0, table.options.defaultTimeToLive)) }
+    private var timeToLive: UInt32 { plan.timeToLive }
 
     private func liveness(_ timestamp: Int64) -> Liveness {
         Liveness(
@@ -120,14 +143,14 @@ struct RowMutationEncoder: ~Copyable {
         )
     }
 
-    // MARK: Keys
+    // private final class OpenMutation: Keys
 
     /// Begins `key` with the row's partition; returns the shard that owns it.
-    private mutating func encodePartition(_ batch: RowBatch, _ row: Int) -> Int {
+    private func encodePartition(_ batch: RowBatch, _ row: Int) -> Int {
         partitionKey.removeAll()
-        for cell in partitionCells {
+        for cell in plan.partitionCells {
             let view = RowMutationEncoder.keyValue(batch, row, cell)
-            if partitionCells.count == 1 {
+            if plan.partitionCells.count == 1 {
                 partitionKey.append(view)
             } else {
                 Key.appendCompositePart(view, to: &partitionKey)
@@ -136,12 +159,12 @@ struct RowMutationEncoder: ~Copyable {
         let token = Token(partitionKey: partitionKey.view)
         key.removeAll()
         Key.appendPartition(token: token, partitionKey: partitionKey.view, to: &key)
-        return shards.shard(of: token)
+        return plan.shards.shard(of: token)
     }
 
-    private mutating func encodeClustering(_ batch: RowBatch, _ row: Int) {
+    private func encodeClustering(_ batch: RowBatch, _ row: Int) {
         key.append(Key.clustered)
-        for column in clustering {
+        for column in plan.clustering {
             let view = RowMutationEncoder.keyValue(batch, row, column.cell)
             if view.isEmpty {
                 key.append(Key.componentEmpty)
@@ -165,9 +188,9 @@ struct RowMutationEncoder: ~Copyable {
         return view
     }
 
-    // MARK: Cells
+    // private final class OpenMutation: Cells
 
-    private mutating func encodeFragment(
+    private func encodeFragment(
         _ batch: RowBatch,
         _ row: Int,
         _ columns: [ValueColumn],
@@ -194,7 +217,7 @@ struct RowMutationEncoder: ~Copyable {
     }
 
     /// Appends a cell; live ones get the table's time to live.
-    private mutating func put(
+    private func put(
         _ column: UInt32,
         _ flags: Cell.Flags,
         _ timestamp: Int64,
@@ -214,7 +237,7 @@ struct RowMutationEncoder: ~Copyable {
     }
 
     /// Replaces a collection: what it had before is deleted, then come its elements.
-    private mutating func putElements(
+    private func putElements(
         _ view: ByteView,
         _ column: ValueColumn,
         _ timestamp: Int64
