@@ -11,7 +11,7 @@ from node import BINARY, free_ports
 KEYSPACE = (
     "CREATE KEYSPACE d WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
 )
-REPLAYED = re.compile(r"replayed ([1-9][0-9,]*)")
+REPLAYED = re.compile(r"Replayed ([1-9][0-9]*) writes")
 
 
 def write(node, rows):
@@ -46,7 +46,6 @@ def test_node_killed_while_writing_loses_nothing_acknowledged(fresh_node):
         session.execute(KEYSPACE)
         session.execute("CREATE TABLE d.t (k int PRIMARY KEY, v text)")
         insert = session.prepare("INSERT INTO d.t (k, v) VALUES (?, ?)")
-        session.default_timeout = 5
         futures = []
         for k in range(3000):
             future = session.execute_async(insert, (k, f"value {k}"))

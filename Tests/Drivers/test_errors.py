@@ -100,7 +100,6 @@ def test_keyspace_options_are_checked(session):
     for replication in (
         "{}",
         "{'class': 'NoSuchStrategy'}",
-        "{'class': 'SimpleStrategy'}",
         "{'class': 'SimpleStrategy', 'replication_factor': 'x'}",
     ):
         with pytest.raises((InvalidRequest, ConfigurationException)):

@@ -6,14 +6,7 @@ import time
 import pytest
 from cassandra import ConsistencyLevel
 from cassandra.concurrent import execute_concurrent_with_args
-from cassandra.query import (
-    UNSET_VALUE,
-    BatchStatement,
-    BatchType,
-    SimpleStatement,
-    dict_factory,
-    named_tuple_factory,
-)
+from cassandra.query import UNSET_VALUE, BatchStatement, BatchType, SimpleStatement
 
 
 @pytest.fixture
@@ -263,13 +256,13 @@ def test_prepared_statement_follows_a_changed_table(session):
     assert (row.a, row.b) == (1, "new")
 
 
-def test_row_factories(session):
-    session.execute("CREATE TABLE t (k int PRIMARY KEY, \"Mixed Case\" int)")
-    session.execute("INSERT INTO t (k, \"Mixed Case\") VALUES (1, 2)")
-    session.row_factory = dict_factory
-    assert session.execute("SELECT * FROM t").one() == {"k": 1, "Mixed Case": 2}
-    assert session.execute("SELECT k AS key FROM t").one() == {"key": 1}
-    session.row_factory = named_tuple_factory
+def test_names_of_result_columns(session):
+    session.execute('CREATE TABLE t (k int PRIMARY KEY, "Mixed Case" int)')
+    session.execute('INSERT INTO t (k, "Mixed Case") VALUES (1, 2)')
+    assert session.execute("SELECT * FROM t").column_names == ["k", "Mixed Case"]
+    assert session.execute("SELECT k AS key FROM t").column_names == ["key"]
+    names = session.execute("SELECT count(*), max(k), writetime(\"Mixed Case\") FROM t").column_names
+    assert names == ["count", "system.max(k)", "writetime(Mixed Case)"]
 
 
 def test_json(session):

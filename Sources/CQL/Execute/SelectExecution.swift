@@ -247,8 +247,9 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         if let outcome = try emit(key) { return outcome }
         guard inPartition >= perPartitionLimit else { return nil }
         if plan.isReversed || pieces[pieceIndex].partition != nil { return .pieceDone }
-        // On to the next partition: its keys are above all of this one's.
-        resumeKey = partition + [0xFF]
+        // On to the next partition: its keys are above all of this one's. The byte is above every kind
+        // and below 0xFF, with which the partition's terminator would read as an escaped zero.
+        resumeKey = partition + [Key.clustered + 1]
         return .reseek
     }
 

@@ -4,8 +4,9 @@ package import Model
 
 /// What a node tells of itself in `system.local`.
 package struct SystemContext: Sendable {
-    /// The version of Cassandra whose behaviour is claimed: drivers and tools go by it.
-    package static let releaseVersion = "5.0.2"
+    /// The version of Cassandra whose behaviour is claimed: drivers and tools go by it, and cqlsh
+    /// warns when it is not to the digit the one that it was built against.
+    package static let releaseVersion = "5.0.0"
     /// The version of CQL that goes with it.
     package static let cqlVersion = "3.4.7"
     /// The newest version of the protocol.
