@@ -107,14 +107,17 @@ struct DumpEntry {
 
     private static func json(_ deletion: Deletion) -> JSON {
         .object([
-            ("timestamp", .integer(deletion.timestamp)), ("localTime", .integer(deletion.localTime)),
+            ("timestamp", .integer(deletion.timestamp)),
+            ("localTime", .integer(deletion.localTime)),
         ])
     }
 
     private static func json(_ parts: [KeyText.Part]) -> JSON {
-        .object(parts.map { part in
-            (part.name, part.value.withView { DumpEntry.json($0, part.type) })
-        })
+        .object(
+            parts.map { part in
+                (part.name, part.value.withView { DumpEntry.json($0, part.type) })
+            }
+        )
     }
 
     /// A value as JSON: numbers and booleans as such, all else as text.

@@ -17,7 +17,8 @@ package struct ListReport {
     }
 
     private static let head = [
-        "FILE", "TABLE", "SIZE", "RATIO", "PARTITIONS", "ROWS", "TOMBSTONES", "ORIGIN", "NEWEST WRITE",
+        "FILE", "TABLE", "SIZE", "RATIO", "PARTITIONS", "ROWS", "TOMBSTONES", "ORIGIN",
+        "NEWEST WRITE",
     ]
 
     /// Lists `files`; false when one can't be read.
@@ -73,7 +74,8 @@ package struct ListReport {
         let statistics = reader.statistics
         return .object([
             ("file", .text(path)), ("table", .text(table)), ("size", .count(reader.count)),
-            ("partitions", .count(statistics.partitionCount)), ("rows", .count(statistics.rowCount)),
+            ("partitions", .count(statistics.partitionCount)),
+            ("rows", .count(statistics.rowCount)),
             ("cells", .count(statistics.cellCount)),
             ("tombstones", .count(statistics.tombstoneCount)),
             ("origin", .text(statistics.origin.name)), ("level", .count(statistics.level)),

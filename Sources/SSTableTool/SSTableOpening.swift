@@ -9,8 +9,9 @@ struct SSTableOpening {
     let output: ReportOutput
     let isJSON: Bool
 
-    /// The open file; nil when it can't be read, which is then reported. A file that a running node
-    /// has removed since it was listed is passed over without a word.
+    /// The open file; nil when it can't be read, which is then reported.
+    ///
+    /// A file that a running node has removed since it was listed is passed over without a word.
     func open(_ path: String, isSound: inout Bool) -> SSTableReader? {
         do throws(StorageError) {
             return try SSTableReader.open(fileSystem: fileSystem, path: path)

@@ -61,7 +61,8 @@ enum Text {
     }
 
     private static func clock(_ seconds: Int64) -> String {
-        padded(seconds / 3600, 2) + ":" + padded(seconds / 60 % 60, 2) + ":" + padded(seconds % 60, 2)
+        padded(seconds / 3600, 2) + ":" + padded(seconds / 60 % 60, 2) + ":"
+            + padded(seconds % 60, 2)
     }
 
     private static func padded(_ value: Int64, _ digits: Int) -> String {

@@ -96,7 +96,8 @@ struct SSTableToolTests {
         RangeMarker(before: deletion, after: nil).append(to: &end)
         let live = Liveness(timestamp: moment + 1, ttl: 60, expiry: 1_700_000_060)
         let motto = cell(4, [], moment + 1, value: "all \"for\" one") { row(nil, [$0]) }
-        let ada = cell(5, [.expiring], moment + 1, value: "Ada", ttl: 60, localTime: 1_700_000_060) {
+        let ada = cell(5, [.expiring], moment + 1, value: "Ada", ttl: 60, localTime: 1_700_000_060)
+        {
             row(live, [$0])
         }
         let tags = cell(6, [.path], moment + 2, path: "x") { row(nil, [$0]) }
@@ -214,9 +215,9 @@ struct SSTableToolTests {
         let info = ReportOutput()
         #expect(InfoReport(fileSystem: fileSystem, output: info, isJSON: false).run(files))
         for part in [
-            "demo.people", "rows              4, static rows 1", "2023-11-14T22:15:00.000000Z",
-            "tombstones        4: cells 1, collections 0, rows 0, range bounds 2, partitions 1",
-            "cells by column   motto 1, name 3, tags 1", "TTL 60 to 60 s", "from flush",
+            "demo.people", "rows                4, static rows 1", "2023-11-14T22:15:00.000000Z",
+            "tombstones          4: cells 1, collections 0, rows 0, range bounds 2, partitions 1",
+            "cells by column     motto 1, name 3, tags 1", "TTL 60 to 60 s", "from flush",
         ] {
             #expect(info.text.contains(part), "\(part)\nin\n\(info.text)")
         }
