@@ -9,19 +9,28 @@ package struct Environment: Sendable {
     package let clock: any Clock
     /// Random numbers.
     package let random: any RandomSource
-    /// Where flushes, compactions and log syncs run: jobs may run beside each other, in any order.
+    /// Where log syncs and other short waits for the disk run: jobs may run beside each other, in any
+    /// order.
     package let background: any Executor
+    /// Where memtables are flushed.
+    package let flushing: any Executor
+    /// Where SSTables are compacted. Apart from the others, so that a long job never holds up a sync.
+    package let compacting: any Executor
 
     package init(
         fileSystem: any FileSystem,
         clock: any Clock,
         random: any RandomSource,
-        background: any Executor
+        background: any Executor,
+        flushing: (any Executor)? = nil,
+        compacting: (any Executor)? = nil
     ) {
         self.fileSystem = fileSystem
         self.clock = clock
         self.random = random
         self.background = background
+        self.flushing = flushing ?? background
+        self.compacting = compacting ?? background
     }
 }
 

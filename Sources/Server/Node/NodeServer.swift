@@ -13,18 +13,18 @@ import Transport
 package final class NodeServer: Sendable {
     package let node: Node
     private let loops: ShardLoops
-    private let background: ThreadPoolExecutor
+    private let pools: [ThreadPoolExecutor]
     private let cql: CQLServer
 
     private init(
         node: Node,
         loops: ShardLoops,
-        background: ThreadPoolExecutor,
+        pools: [ThreadPoolExecutor],
         cql: CQLServer
     ) {
         self.node = node
         self.loops = loops
-        self.background = background
+        self.pools = pools
         self.cql = cql
     }
 
@@ -40,15 +40,18 @@ package final class NodeServer: Sendable {
     ) async throws -> NodeServer {
         let shardCount = configuration.shardCount ?? processorCount
         let loops = ShardLoops(count: shardCount)
-        // A log sync a shard, a flush and the compactions may be under way at the same time.
-        let background = ThreadPoolExecutor(
-            threads: shardCount + 1 + configuration.concurrentCompactors
-        )
+        let pools = [
+            ThreadPoolExecutor(threads: shardCount + 1),
+            ThreadPoolExecutor(threads: max(1, shardCount / 2)),
+            ThreadPoolExecutor(threads: configuration.concurrentCompactors),
+        ]
         let environment = Environment(
             fileSystem: POSIXFileSystem(),
             clock: SystemClock(),
             random: SystemRandom(),
-            background: background
+            background: pools[0],
+            flushing: pools[1],
+            compacting: pools[2]
         )
         let node = try Node.open(
             environment: environment,
@@ -81,7 +84,7 @@ package final class NodeServer: Sendable {
             handler: RequestHandler(processor)
         )
         box.server.withLock { $0 = cql }
-        return NodeServer(node: node, loops: loops, background: background, cql: cql)
+        return NodeServer(node: node, loops: loops, pools: pools, cql: cql)
     }
 
     /// Finishes the requests that are in work, flushes everything and closes the files.
@@ -91,7 +94,7 @@ package final class NodeServer: Sendable {
             node.close { continuation.resume(returning: $0) }
         }
         await loops.shutdown()
-        background.stop()
+        for pool in pools { pool.stop() }
         if let failure { throw failure }
     }
 }

@@ -48,7 +48,7 @@ extension ShardStore {
             ranges: tokenRanges,
             now: environment.clock.secondsSinceEpoch()
         )
-        environment.background.execute { [self] in
+        environment.compacting.execute { [self] in
             let result = Result { () throws(StorageError) in try job.run(files) }
             executor.execute { [self] in
                 finishCompaction(table, numbers, result)

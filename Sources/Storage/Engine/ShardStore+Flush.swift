@@ -29,7 +29,7 @@ extension ShardStore {
         table.isFlushRunning = true
         backgroundJobs += 1
         let job = FlushJob(memtable: memtable, schema: table.schema, ranges: tokenRanges)
-        environment.background.execute { [self] in
+        environment.flushing.execute { [self] in
             let result = Result { () throws(StorageError) in try job.run(files) }
             executor.execute { [self] in finishFlush(table, memtable, result) }
         }

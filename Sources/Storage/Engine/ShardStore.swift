@@ -106,6 +106,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
             )
         }
         if unflushedBytes > options.unflushedSpaceMax {
+            if let cause = lastBackgroundError { return completion(.flushFailing(cause)) }
             waitingWrites.append(WaitingWrite(mutation: mutation.array, completion: completion))
             return
         }

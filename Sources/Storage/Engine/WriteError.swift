@@ -10,6 +10,8 @@ package enum WriteError: Error, Sendable, CustomStringConvertible {
     case tooLarge(size: Int, limit: Int)
     /// The commit log failed; whether the write is durable is not known.
     case commitLog(CommitLogError)
+    /// Memtables are full because they can't be flushed. Nothing was written.
+    case flushFailing(StorageError)
     /// The store is closed or closing. Nothing was written.
     case closed
 
@@ -19,6 +21,8 @@ package enum WriteError: Error, Sendable, CustomStringConvertible {
         case .tooLarge(let size, let limit):
             "a mutation of \(size) bytes is above the limit of \(limit) bytes; write less at once"
         case .commitLog(let error): error.description
+        case .flushFailing(let cause):
+            "the memtables are full and can't be flushed: \(cause); writes go on when a flush succeeds"
         case .closed: "the node is shutting down"
         }
     }
