@@ -171,7 +171,7 @@ let package = Package(
         .target(
             name: "Import",
             dependencies: [
-                "Bytes", "CQLProtocol", "Client", "Environment", "Model", "Node", "Storage", "CCSV",
+                "Bytes", "CQLProtocol", "CQL", "Client", "Environment", "Model", "Node", "Storage", "CCSV",
                 "CZlib",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],

@@ -21,6 +21,8 @@ package final class Node: Sendable {
     private let files: TableFiles
     private let lock: any FileLock
     private let state: Mutex<State>
+    /// The schema for readers, who don't wait for a change that is being made durable.
+    private let published: Mutex<Schema>
 
     private struct State {
         var schema: Schema
@@ -42,6 +44,7 @@ package final class Node: Sendable {
         // Handed to the mutex at once; nobody else has seen it.
         nonisolated(unsafe) let owned = State(schema: schema, metadata: metadata)
         state = Mutex(owned)
+        published = Mutex(schema)
     }
 
     /// Opens the data folder: reads the schema and the manifest, removes what a crash left behind,
@@ -68,7 +71,7 @@ package final class Node: Sendable {
     package func shard(of token: Token) -> Shard { shards[shardMap.shard(of: token)] }
 
     /// The schema as of the last change.
-    package var schema: Schema { state.withLock { $0.schema } }
+    package var schema: Schema { published.withLock { $0 } }
 
     // MARK: Schema changes
 
@@ -118,7 +121,9 @@ package final class Node: Sendable {
                     return .failure(.storage(error))
                 }
                 for edit in edits { state.schema.apply(edit, version: version) }
-                return .success((old, state.schema))
+                let new = state.schema
+                published.withLock { $0 = new }
+                return .success((old, new))
             }
         return try outcome.get()
     }

@@ -12,7 +12,7 @@ struct Tholos: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tholos",
         abstract:
-            "A wide-column and document database that speaks Cassandra's and MongoDB's languages.",
+            "A wide-column database that speaks Cassandra's language and protocol.",
         discussion: """
             To try it without a server: tholos shell --embedded ./data
             """,

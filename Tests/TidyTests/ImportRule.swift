@@ -50,7 +50,7 @@ enum ImportRule {
         (
             "Import",
             [
-                "ArgumentParser", "Bytes", "CCSV", "CQLProtocol", "CZlib", "Client", "Environment",
+                "ArgumentParser", "Bytes", "CCSV", "CQL", "CQLProtocol", "CZlib", "Client", "Environment",
                 "Glibc", "Model", "Node", "Storage", "Synchronization",
             ]
         ),

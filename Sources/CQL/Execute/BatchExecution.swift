@@ -130,6 +130,8 @@ struct BatchExecution: Sendable {
             partitions.formUnion(own)
         }
         let (processor, completion) = (processor, completion)
+        let isConditional = writes.contains { $0.0.isConditional }
+        let timestamp = isConditional ? processor.clock.next() : timestamp
         try onShard(of: partitions, writes.map { $0.0.table }) {
             (shard, partition) throws(CQLError) -> ConditionalWrite in
             // Values are bound one statement inside of the other, since views end with their call.
@@ -154,6 +156,8 @@ struct BatchExecution: Sendable {
             return partitions
         }
         let (processor, completion) = (processor, completion)
+        let isConditional = batch.writes.contains(where: \.condition.isConditional)
+        let timestamp = isConditional ? processor.clock.next() : timestamp
         try onShard(of: partitions, batch.writes.map { $0.table.id }) {
             (shard, partition) throws(CQLError) -> ConditionalWrite in
             try processor.bind(
@@ -188,6 +192,7 @@ struct BatchExecution: Sendable {
         let token = partition.withView { Key.token(of: $0) }
         processor.node.shard(of: token).run { shard in
             do throws(CQLError) {
+                try shard.requireRoom()
                 finish(try evaluate(shard, partition), shard)
             } catch {
                 completion(StatementOutcome(.failure(error)))
@@ -233,6 +238,11 @@ private enum BatchBinding {
 extension PreparedStatement {
     var needsRead: Bool {
         if case .write(let plan) = plan { return plan.needsRead }
+        return false
+    }
+
+    var isConditional: Bool {
+        if case .write(let plan) = plan { return plan.condition.isConditional }
         return false
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Bytes
-internal import CQLProtocol
+package import CQLProtocol
 internal import Environment
 package import Model
 package import Node
@@ -24,8 +24,17 @@ package struct BatchLog: Sendable {
             ColumnSchema(id: 0, name: "id", type: .timeuuid, kind: .partitionKey),
             ColumnSchema(id: batchColumn, name: "mutations", type: .blob, kind: .regular),
         ],
-        nextColumnID: 2
+        nextColumnID: 2,
+        options: options
     )
+
+    /// What was removed is gone for good: nothing older can come back from elsewhere.
+    private static let options: TableOptions = {
+        var options = TableOptions()
+        options.gcGraceSeconds = 0
+        options.comment = "logged batches that not all shards have yet"
+        return options
+    }()
 
     /// Writes a batch: first the log, then every shard's part, then the log's end.
     func write(
@@ -113,64 +122,100 @@ package struct BatchLog: Sendable {
 
     // MARK: Recovery
 
-    /// Applies the batches that a crash left in the log; `done` is called with their number.
+    /// Applies the batches that a crash left in the log; `done` is called with their number when all
+    /// are durable, or with what went wrong. A batch leaves the log only when all of it is durable.
     package static func replay(
         _ node: Node,
-        done: @escaping @Sendable (Int) -> Void
+        done: @escaping @Sendable (Result<Int, CQLError>) -> Void
     ) {
-        let gate = CountGate(count: node.shards.count, done)
+        let gate = ReplayGate(count: node.shards.count, done)
         for shard in node.shards {
             shard.executor.execute {
-                let batches = left(on: shard)
-                for (key, bytes) in batches {
-                    apply(bytes, node)
-                    if let id = key.withView({ id(ofKey: $0) }) {
-                        remove(id, Int64.max - 1, node)
-                    }
+                do throws(CQLError) {
+                    let batches = try left(on: shard)
+                    gate.expect(batches.count)
+                    for batch in batches { try apply(batch, node) { gate.finishBatch($0) } }
+                    gate.finishShard(nil)
+                } catch {
+                    gate.finishShard(error)
                 }
-                gate.finish(batches.count)
             }
         }
     }
 
-    private static func left(on shard: Shard) -> [(key: [UInt8], bytes: [UInt8])] {
+    private struct LeftBatch {
+        let id: UUID
+        let timestamp: Int64
+        let bytes: [UInt8]
+    }
+
+    private static func left(on shard: Shard) throws(CQLError) -> [LeftBatch] {
         guard let store = shard.store.table(storageID: table.storageID) else { return [] }
-        var found: [(key: [UInt8], bytes: [UInt8])] = []
-        for range in shard.store.tokenRanges {
-            let bounds = KeyBounds(range)
-            guard let cursor = try? store.cursor(lower: bounds.lower, upper: bounds.upper) else {
-                continue
+        var found: [LeftBatch] = []
+        do throws(StorageError) {
+            for range in shard.store.tokenRanges {
+                let bounds = KeyBounds(range)
+                let cursor = try store.cursor(lower: bounds.lower, upper: bounds.upper)
+                while try cursor.next() {
+                    guard let batch = batch(cursor.key, cursor.value) else { continue }
+                    found.append(batch)
+                }
             }
-            while (try? cursor.next()) ?? false {
-                guard var row = try? RowFragment(cursor.value), let cell = try? row.nextCell(),
-                    cell.column == batchColumn, cell.isLive(at: Int64.max - 1)
-                else { continue }
-                found.append((cursor.key.array, cell.value.array))
-            }
+        } catch {
+            throw CQLError(storage: error)
         }
         return found
     }
 
-    private static func id(ofKey key: ByteView) -> UUID? {
+    /// The batch of a row; nil when the row was deleted.
+    private static func batch(_ key: ByteView, _ value: ByteView) -> LeftBatch? {
         var reader = ByteReader(key)
         var bytes = ByteWriter(capacity: 16)
-        guard (try? Key.readPartitionKey(from: &reader, into: &bytes)) != nil else { return nil }
-        return UUID(bytes.view)
+        guard (try? Key.readPartitionKey(from: &reader, into: &bytes)) != nil,
+            let id = UUID(bytes.view), var row = try? RowFragment(value),
+            let cell = try? row.nextCell(), cell.column == batchColumn, cell.flags.isDisjoint(with: .tombstone)
+        else { return nil }
+        return LeftBatch(id: id, timestamp: cell.timestamp, bytes: cell.value.array)
     }
 
-    /// Writes each entry to the shard that owns it now.
-    private static func apply(_ bytes: [UInt8], _ node: Node) {
-        bytes.withView { view in
-            var reader = MutationReader(view)
-            while let group = try? reader.nextGroup() {
-                for _ in 0..<group.count {
-                    guard let (key, value) = try? reader.nextEntry() else { return }
-                    var mutation = MutationWriter(capacity: key.count + value.count + 32)
-                    mutation.begin(table: group.storageID)
-                    mutation.add(key: key, value: value)
-                    let owned = mutation.bytes.array
-                    node.shard(of: Key.token(of: key)).run { shard in
-                        owned.withView { shard.store.write($0) { _ in } }
+    /// Writes each entry to the shard that owns it now, then takes the batch out of the log.
+    private static func apply(
+        _ batch: LeftBatch,
+        _ node: Node,
+        done: @escaping @Sendable (CQLError?) -> Void
+    ) throws(CQLError) {
+        var mutations: [(shard: Int, bytes: [UInt8])] = []
+        do throws(MalformedBytes) {
+            try batch.bytes.withView { (view) throws(MalformedBytes) in
+                var reader = MutationReader(view)
+                while let group = try reader.nextGroup() {
+                    for _ in 0..<group.count {
+                        let (key, value) = try reader.nextEntry()
+                        var mutation = MutationWriter(capacity: key.count + value.count + 32)
+                        mutation.begin(table: group.storageID)
+                        mutation.add(key: key, value: value)
+                        let shard = node.shardMap.shard(of: Key.token(of: key))
+                        mutations.append((shard, mutation.bytes.array))
+                    }
+                }
+            }
+        } catch {
+            throw CQLError(.server, "a batch in system.batches can't be decoded: \(error)")
+        }
+        let finish: @Sendable (WriteError?) -> Void = { error in
+            if error == nil { remove(batch.id, batch.timestamp, node) }
+            done(error.map { CQLError(write: $0) })
+        }
+        guard !mutations.isEmpty else { return finish(nil) }
+        let guarded = Guarded(mutations.count)
+        for (shard, bytes) in mutations {
+            node.shards[shard].run { shard in
+                bytes.withView { view in
+                    shard.store.write(view) { error in
+                        // A table that was dropped since wants nothing more.
+                        var error = error
+                        if case .unknownTable = error { error = nil }
+                        if let outcome = guarded.finish(error) { finish(outcome) }
                     }
                 }
             }

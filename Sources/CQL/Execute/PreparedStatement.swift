@@ -17,7 +17,6 @@ enum StatementPlan: Sendable {
 struct BatchPlan: Sendable {
     let isLogged: Bool
     let timestamp: Expression?
-    let timeToLive: Expression?
     let writes: [WritePlan]
 }
 
@@ -180,9 +179,8 @@ enum Planner {
         if let term = batch.using.timestamp {
             timestamp = try compiler.compile(term, as: .bigint, for: "[timestamp]")
         }
-        var timeToLive: Expression?
         if let term = batch.using.timeToLive {
-            timeToLive = try compiler.compile(term, as: .int, for: "[ttl]")
+            throw .invalid("\(term.position) Global TTL on the BATCH statement is not supported.")
         }
         for (index, marker) in compiler.markers.enumerated() where marker != nil {
             markers[index] = marker
@@ -190,7 +188,6 @@ enum Planner {
         let plan = BatchPlan(
             isLogged: batch.kind == .logged,
             timestamp: timestamp,
-            timeToLive: timeToLive,
             writes: writes
         )
         let table = writes.first?.table
@@ -248,7 +245,7 @@ extension Schema {
     /// The same for a write, which system tables don't take.
     func writable(_ name: QualifiedName, _ current: String?) throws(CQLError) -> TableSchema {
         let table = try resolve(name, current)
-        guard !SystemSchema.isVirtual(table) else {
+        guard !SchemaText.systemKeyspaces.contains(table.keyspace) else {
             throw CQLError(
                 .unauthorized,
                 "system table \(table.keyspace).\(table.name) can't be written to"

@@ -81,7 +81,14 @@ struct WriteExecution: Sendable {
         let completion = completion
         processor.node.shard(of: token).run { shard in
             do throws(CQLError) {
-                let read = try processor.bind(statement, parameters) { (bindings) throws(CQLError) in
+                try shard.requireRoom()
+                // A conditional write takes the server's time: its order is that of the shard.
+                let read = try processor.bind(
+                    statement,
+                    parameters.values,
+                    timestamp: plan.condition.isConditional ? nil : parameters.defaultTimestamp,
+                    nowInSeconds: parameters.nowInSeconds
+                ) { (bindings) throws(CQLError) in
                     try ConditionalWrite.evaluate(
                         [(plan, bindings)],
                         partition: partition,
@@ -93,6 +100,18 @@ struct WriteExecution: Sendable {
             } catch {
                 completion(StatementOutcome(.failure(error)))
             }
+        }
+    }
+}
+
+extension Shard {
+    /// Refuses a write that must follow its read at once while writes are waiting for memory.
+    func requireRoom() throws(CQLError) {
+        guard store.hasRoom else {
+            throw CQLError(
+                .overloaded,
+                "the memtables are full and being flushed; try the conditional write again"
+            )
         }
     }
 }

@@ -75,7 +75,9 @@ package struct SchemaPlanner {
                 "The table id \(id) is that of \(other.keyspace).\(other.name) already"
             )
         }
+        // The data has an id of its own, so that a table made again under an old id starts empty.
         let table = definition.table(keyspace: keyspace, id: definition.id ?? newID())
+            .changing(storageID: newID())
         return SchemaPlan(
             edits: [.putTable(table)],
             change: SchemaNotice(.created, keyspace: keyspace, target: .table(name))

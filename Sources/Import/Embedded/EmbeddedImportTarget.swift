@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Bytes
+internal import CQL
 package import Environment
 import Glibc
 internal import Model
@@ -27,7 +28,8 @@ package final class EmbeddedImportTarget: ImportTarget {
             node = try Node.open(
                 environment: environment,
                 options: NodeOptions(dataDirectory: folder, shardCount: count),
-                executors: executors
+                executors: executors,
+                systemSchema: QueryProcessor.systemSchema
             )
         } catch {
             for executor in executors { executor.stop() }

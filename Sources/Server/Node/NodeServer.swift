@@ -68,9 +68,10 @@ package final class NodeServer: Sendable {
         ) { notice in
             box.server.withLock { $0 }?.broadcast(.schemaChange(notice))
         }
-        _ = await withCheckedContinuation { continuation in
+        let replayed = await withCheckedContinuation { continuation in
             BatchLog.replay(node) { continuation.resume(returning: $0) }
         }
+        _ = try replayed.get()
         var settings = CQLServerSettings(shards: node.shardMap)
         settings.host = configuration.rpcAddress
         settings.port = configuration.nativeTransportPort

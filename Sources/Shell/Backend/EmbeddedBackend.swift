@@ -44,8 +44,11 @@ final class EmbeddedBackend: ShellBackend {
         self.shards = shards
         self.background = background
         // Logged batches that a crash cut short are finished first, as a server does.
-        _ = await withCheckedContinuation { continuation in
+        let replayed = await withCheckedContinuation { continuation in
             BatchLog.replay(node) { continuation.resume(returning: $0) }
+        }
+        if case .failure(let error) = replayed {
+            throw ShellError(connection: "cannot finish the batches in \(folder): \(error.message)")
         }
     }
 

@@ -123,6 +123,9 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
         if activeBytes > options.memtableSpace { flushLargest() }
     }
 
+    /// Whether a write would be taken at once and not wait for a flush.
+    package var hasRoom: Bool { unflushedBytes <= options.unflushedSpaceMax }
+
     private func firstUnknownTable(_ mutation: ByteView) -> UUID? {
         var reader = MutationReader(mutation)
         do throws(MalformedBytes) {
