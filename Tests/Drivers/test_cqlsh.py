@@ -43,7 +43,7 @@ def keyspace(cqlsh):
 def test_select_prints_a_table(cqlsh, keyspace):
     text = cqlsh("SELECT * FROM shell.t WHERE p = 'a'")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    assert lines[0].split(" | ") == ["p", "c", "s", "v"]
+    assert [cell.strip() for cell in lines[0].split("|")] == ["p", "c", "s", "v"]
     assert [cell.strip() for cell in lines[2].split("|")] == ["a", "1", "{1, 3}", "1.5"]
     assert [cell.strip() for cell in lines[3].split("|")] == ["a", "2", "null", "null"]
     assert lines[-1] == "(2 rows)"
