@@ -26,6 +26,7 @@ struct ConditionalWrite {
         var isApplied = true
         var refused: [(plan: WritePlan, image: ConditionImage)] = []
         for (plan, bindings) in writes where plan.condition.isConditional {
+            try checkMixture(plan, writes)
             for image in try images(plan, bindings, partition, shard, builder) {
                 if try !holds(plan.condition, image, bindings) { isApplied = false }
                 refused.append((plan, image))
@@ -71,6 +72,32 @@ struct ConditionalWrite {
             shard.store.write(view) { error in
                 let failure = error.map { CQLError(write: $0) }
                 completion(StatementOutcome(failure.map { .failure($0) } ?? .success(success)))
+            }
+        }
+    }
+
+    /// Refuses a batch whose conditions on one row can't hold together.
+    private static func checkMixture(
+        _ plan: WritePlan,
+        _ writes: [(plan: WritePlan, bindings: Bindings)]
+    ) throws(CQLError) {
+        guard case .notExists = plan.condition, writes.count > 1 else { return }
+        let builder = { (plan: WritePlan, bindings: Bindings) throws(CQLError) -> [EndingRange] in
+            try plan.restrictions.endings(plan.table, bindings)
+        }
+        var own: [EndingRange] = []
+        for (other, bindings) in writes {
+            if case .notExists = other.condition { own += try builder(other, bindings) }
+        }
+        for (other, bindings) in writes {
+            let kind: String
+            switch other.condition {
+            case .exists: kind = "IF EXISTS"
+            case .filters: kind = "IF"
+            case .none, .notExists: continue
+            }
+            for ending in try builder(other, bindings) where own.contains(ending) {
+                throw .invalid("Cannot mix \(kind) and IF NOT EXISTS conditions for the same row")
             }
         }
     }

@@ -95,7 +95,7 @@ enum Planner {
             let plan = try planner.plan(select)
             return Output(
                 plan: .select(plan),
-                bind: try bind(planner.compiler.markers, table),
+                bind: try bind(planner.compiler, table),
                 result: plan.columns,
                 tableID: table.id
             )
@@ -126,7 +126,7 @@ enum Planner {
     ) throws(CQLError) -> Output {
         Output(
             plan: .write(plan),
-            bind: try bind(planner.compiler.markers, plan.table),
+            bind: try bind(planner.compiler, plan.table),
             tableID: plan.table.id
         )
     }
@@ -210,14 +210,16 @@ enum Planner {
 
     /// What the markers stand for, and which of them give the partition key.
     private static func bind(
-        _ markers: [ColumnSpecification?],
+        _ compiler: ExpressionCompiler,
         _ table: TableSchema
     ) throws(CQLError) -> BindMetadata {
-        let columns = try complete(markers)
+        let columns = try complete(compiler.markers)
         var indices: [UInt16] = []
         for column in table.partitionKey {
-            guard let index = columns.firstIndex(where: { $0.name == column.name && $0.type == column.type })
-            else { return BindMetadata(columns: ResultColumns(columns)) }
+            let index = columns.indices.first {
+                compiler.receivers[$0] == column.name && columns[$0].type == column.type
+            }
+            guard let index else { return BindMetadata(columns: ResultColumns(columns)) }
             indices.append(UInt16(truncatingIfNeeded: index))
         }
         return BindMetadata(columns: ResultColumns(columns), partitionKeyIndices: indices)

@@ -22,11 +22,14 @@ final class RowDecoder {
     private let needsPartitionKey: Bool
     private let regularSlots: [Int]
     private let staticSlots: [Int]
+    private let keepsElementTimes: Bool
 
     /// The values of the current row by slot; nil is null.
     private(set) var values: [ByteView?]
     /// The times of the current row's cells by slot.
     private(set) var times: [CellTime?]
+    /// The times of the elements of the current row's collections by slot, if they are kept.
+    private(set) var elementTimes: [[CellTime]]
     /// The token of the current partition.
     private(set) var token = Model.Token.min
 
@@ -38,7 +41,8 @@ final class RowDecoder {
     /// Whether the partition has a live static cell.
     private(set) var hasLiveStatic = false
 
-    init(table: TableSchema, slots: [ColumnSchema]) {
+    init(table: TableSchema, slots: [ColumnSchema], keepsElementTimes: Bool = false) {
+        self.keepsElementTimes = keepsElementTimes
         self.table = table
         self.slots = slots
         var byColumn = [Int](repeating: -1, count: Int(table.nextColumnID))
@@ -50,6 +54,7 @@ final class RowDecoder {
         staticSlots = slots.indices.filter { slots[$0].kind == .static }
         values = Array(repeating: nil, count: slots.count)
         times = Array(repeating: nil, count: slots.count)
+        elementTimes = Array(repeating: [], count: slots.count)
     }
 
     // MARK: Partitions
@@ -57,10 +62,7 @@ final class RowDecoder {
     /// Starts a partition by the partition part of its keys.
     func enterPartition(_ partition: ByteView) throws(MalformedBytes) {
         hasLiveStatic = false
-        for slot in staticSlots {
-            values[slot] = nil
-            times[slot] = nil
-        }
+        clear(staticSlots)
         token = Key.token(of: partition)
         guard needsPartitionKey else { return }
         partitionKey.removeAll()
@@ -99,10 +101,7 @@ final class RowDecoder {
         fragment: ByteView,
         now: Int64
     ) throws(MalformedBytes) -> Bool {
-        for slot in regularSlots {
-            values[slot] = nil
-            times[slot] = nil
-        }
+        clear(regularSlots)
         guard try decodeCells(fragment, now: now, into: &collections) else { return false }
         if needsClustering { try decodeClustering(key, from: partitionLength + 1) }
         return true
@@ -113,6 +112,15 @@ final class RowDecoder {
         for slot in slots.indices where slots[slot].kind == .regular || slots[slot].kind == .clustering {
             values[slot] = nil
             times[slot] = nil
+            elementTimes[slot].removeAll()
+        }
+    }
+
+    private func clear(_ slots: [Int]) {
+        for slot in slots {
+            values[slot] = nil
+            times[slot] = nil
+            if keepsElementTimes { elementTimes[slot].removeAll(keepingCapacity: true) }
         }
     }
 
@@ -173,6 +181,10 @@ final class RowDecoder {
                 let expiry = cell.flags.contains(.expiring) ? cell.localTime : 0
                 times[slot] = CellTime(timestamp: cell.timestamp, expiry: expiry)
                 continue
+            }
+            if keepsElementTimes {
+                let expiry = cell.flags.contains(.expiring) ? cell.localTime : 0
+                elementTimes[slot].append(CellTime(timestamp: cell.timestamp, expiry: expiry))
             }
             if slot != current {
                 if assembler != nil {

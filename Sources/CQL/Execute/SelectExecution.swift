@@ -27,6 +27,8 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
 
     private let plan: SelectPlan
     private let node: Node
+    private let selectors: [Selector]
+    private let aggregatePlans: [Aggregate]
     private let filters: [(slot: Int, filter: RowFilter)]
     private let pieces: [Piece]
     /// The endings to check when partitions aren't named; nil when all pass.
@@ -51,6 +53,10 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
     /// Whether the partition's static row still stands for it, no other row having come.
     private var staticIsPending = false
 
+    /// The ending of each row's key and where its cells begin, when partitions are merged.
+    private var merged: [(ending: [UInt8], start: Int)] = []
+    private let mergedLimit: Int
+
     // Output.
     private var cells = ByteWriter(capacity: 256)
     private var rowCount = 0
@@ -58,6 +64,12 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
     private var lastInPartition = 0
     private var aggregates: [AggregateState]
     private var firstRow: [[UInt8]?]?
+    /// The partition and the values of GROUP BY's columns of the group that is open.
+    private var groupKey = ByteWriter(capacity: 64)
+    private var nextGroupKey = ByteWriter(capacity: 64)
+    private var groupIsOpen = false
+    /// Whether the partition has given as many groups as it may.
+    private var partitionIsFull = false
 
     init(
         _ request: SelectRequest,
@@ -70,6 +82,8 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         self.node = node
         self.virtual = virtual
         self.completion = completion
+        selectors = request.selectors
+        aggregatePlans = request.aggregates
         filters = request.filters
         pieces = request.pieces
         scanEndings = request.scanEndings
@@ -78,10 +92,15 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         skipMetadata = request.skipMetadata
         pageSize = plan.isAggregate ? Int.max : request.pageSize
         perPartitionLimit = plan.isDistinct ? 1 : request.perPartitionLimit
-        decoder = RowDecoder(table: plan.table, slots: plan.slots)
+        decoder = RowDecoder(
+            table: plan.table,
+            slots: plan.slots,
+            keepsElementTimes: plan.needsTimes
+        )
         evaluator = SelectorEvaluator(decoder: decoder, functions: request.functions, now: request.now)
-        aggregates = plan.aggregates.map { AggregateState($0) }
-        remaining = plan.isAggregate ? Int.max : request.limit
+        aggregates = request.aggregates.map { AggregateState($0) }
+        remaining = plan.isAggregate || plan.isMerged ? Int.max : request.limit
+        mergedLimit = request.limit
         if let state = request.pagingState { resume(state) }
     }
 
@@ -244,8 +263,18 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         guard isLive else { return nil }
         staticIsPending = false
         guard isWithinEndings(key, cursor.partitionLength), try passesFilters() else { return nil }
+        // A page may end with the last row that its partition may give.
+        if !plan.isGrouped, inPartition >= perPartitionLimit { return skipPartition() }
         if let outcome = try emit(key) { return outcome }
-        guard inPartition >= perPartitionLimit else { return nil }
+        guard plan.isGrouped ? partitionIsFull : inPartition >= perPartitionLimit else {
+            return nil
+        }
+        partitionIsFull = false
+        return skipPartition()
+    }
+
+    /// Goes on behind the current partition.
+    private func skipPartition() -> Outcome {
         if plan.isReversed || pieces[pieceIndex].partition != nil { return .pieceDone }
         // On to the next partition: its keys are above all of this one's. The byte is above every kind
         // and below 0xFF, with which the partition's terminator would read as an escaped zero.
@@ -277,9 +306,13 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
             inPartition += 1
             return nil
         }
+        if plan.isGrouped { return try emitGrouped(key) }
         // A row beyond a full page only shows that there is one.
-        if rowCount == pageSize { return .pageFull }
-        for selector in plan.selectors { try evaluator.append(selector, to: &cells) }
+        if rowCount == pageSize, !plan.isMerged { return .pageFull }
+        if plan.isMerged {
+            merged.append((key.dropFirst(partition.count + 1).array, cells.count))
+        }
+        for selector in selectors { try evaluator.append(selector, to: &cells) }
         rowCount += 1
         inPartition += 1
         remaining -= 1
@@ -289,9 +322,52 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         return remaining == 0 ? .limitReached : nil
     }
 
+    // MARK: Groups
+
+    /// Adds the decoder's row to its group, after giving out the group before if it is another.
+    private func emitGrouped(_ key: ByteView) throws(CQLError) -> Outcome? {
+        nextGroupKey.removeAll()
+        nextGroupKey.append(partition)
+        for slot in plan.groupSlots {
+            guard let value = decoder.values[slot] else {
+                nextGroupKey.appendBigEndian(Int32(-1))
+                continue
+            }
+            nextGroupKey.appendBigEndian(Int32(truncatingIfNeeded: value.count))
+            nextGroupKey.append(value)
+        }
+        if groupIsOpen, !groupKey.view.equals(nextGroupKey.view) {
+            if let outcome = try closeGroup() { return outcome }
+        }
+        if !groupIsOpen {
+            if rowCount == pageSize { return .pageFull }
+            if inPartition >= perPartitionLimit {
+                partitionIsFull = true
+                return nil
+            }
+            groupIsOpen = true
+            inPartition += 1
+            swap(&groupKey, &nextGroupKey)
+            aggregates = aggregatePlans.map { AggregateState($0) }
+            firstRow = nil
+        }
+        lastKey.removeAll()
+        lastKey.append(key)
+        lastInPartition = inPartition
+        try aggregate()
+        return nil
+    }
+
+    private func closeGroup() throws(CQLError) -> Outcome? {
+        groupIsOpen = false
+        try writeAggregates()
+        remaining -= 1
+        return remaining == 0 ? .limitReached : nil
+    }
+
     private func aggregate() throws(CQLError) {
         for index in aggregates.indices {
-            guard let argument = plan.aggregates[index].argument else {
+            guard let argument = aggregatePlans[index].argument else {
                 aggregates[index].addRow()
                 continue
             }
@@ -304,7 +380,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         guard firstRow == nil else { return }
         evaluator.aggregates = Array(repeating: nil, count: aggregates.count)
         var row: [[UInt8]?] = []
-        for selector in plan.selectors { row.append(try evaluator.evaluate(selector)) }
+        for selector in selectors { row.append(try evaluator.evaluate(selector)) }
         firstRow = row
     }
 
@@ -313,6 +389,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
     private func finish(hasMore: Bool) {
         do throws(CQLError) {
             if plan.isAggregate { try writeAggregates() }
+            if groupIsOpen { _ = try closeGroup() }
         } catch {
             return completion(.failure(error))
         }
@@ -329,17 +406,33 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
             omitsColumns: skipMetadata,
             pagingState: state
         )
+        let bytes = plan.isMerged ? mergedCells() : cells.array
         completion(
-            .success(RowsResult(metadata: metadata, rowCount: rowCount, cells: cells.array))
+            .success(RowsResult(metadata: metadata, rowCount: rowCount, cells: bytes))
         )
     }
 
-    /// The one row of an aggregation; other selectors beside aggregates show the first row's values.
+    /// The cells with the rows of all partitions in the clustering order, as many as the limit allows.
+    private func mergedCells() -> [UInt8] {
+        let order = merged.indices.sorted { a, b in
+            if merged[a].ending == merged[b].ending { return a < b }
+            return merged[a].ending.lexicographicallyPrecedes(merged[b].ending) != plan.isReversed
+        }
+        var sorted = ByteWriter(capacity: cells.count)
+        rowCount = min(order.count, mergedLimit)
+        for index in order.prefix(rowCount) {
+            let end = index + 1 < merged.count ? merged[index + 1].start : cells.count
+            sorted.append(cells.view[merged[index].start..<end])
+        }
+        return sorted.array
+    }
+
+    /// The row of an aggregation or of a group; other selectors beside aggregates show the first row's values.
     private func writeAggregates() throws(CQLError) {
         var results: [[UInt8]?] = []
         for state in aggregates { results.append(try state.result()) }
         evaluator.aggregates = results
-        for (index, selector) in plan.selectors.enumerated() {
+        for (index, selector) in selectors.enumerated() {
             if selector.isOverAggregates {
                 try evaluator.append(selector, to: &cells)
             } else if let value = firstRow?[index] {
@@ -349,7 +442,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
                 cells.appendBigEndian(Int32(-1))
             }
         }
-        rowCount = 1
+        rowCount += 1
     }
 
     // MARK: Errors

@@ -7,6 +7,9 @@ internal import Model
 /// A planned SELECT with a request's values put in.
 struct SelectRequest {
     let plan: SelectPlan
+    /// The plan's selectors and aggregates with the request's values put in.
+    let selectors: [Selector]
+    let aggregates: [Aggregate]
     let filters: [(slot: Int, filter: RowFilter)]
     let pieces: [SelectExecution.Piece]
     let scanEndings: [EndingRange]?
@@ -28,6 +31,21 @@ struct SelectRequest {
         _ shardMap: ShardMap
     ) throws(CQLError) {
         self.plan = plan
+        selectors = try Self.bound(plan.selectors, plan, bindings)
+        if plan.bindsSelectors {
+            var aggregates: [Aggregate] = []
+            for aggregate in plan.aggregates {
+                let argument = try aggregate.argument.map { (selector) throws(CQLError) in
+                    try selector.bound(bindings)
+                }
+                aggregates.append(
+                    Aggregate(kind: aggregate.kind, argument: argument, type: aggregate.type)
+                )
+            }
+            self.aggregates = aggregates
+        } else {
+            aggregates = plan.aggregates
+        }
         now = bindings.now
         functions = bindings.functions
         skipMetadata = parameters.skipMetadata
@@ -47,6 +65,13 @@ struct SelectRequest {
         )
         let size = parameters.pageSize.map { Int($0) } ?? 0
         pageSize = size > 0 ? size : Int.max
+        guard !plan.isMerged || limit <= pageSize || pageSize == Int.max else {
+            throw .invalid(
+                "Cannot page queries with both ORDER BY and a IN restriction on the partition key; you"
+                    + " must either remove the ORDER BY or the IN and sort client side, or disable"
+                    + " paging for this query"
+            )
+        }
         seed = plan.table.id.low ^ plan.table.id.high &+ UInt64(plan.isReversed ? 1 : 0)
         pagingState = try parameters.pagingState.map { (bytes) throws(CQLError) in
             try PagingState(bytes, seed: plan.table.id.low ^ plan.table.id.high &+ UInt64(plan.isReversed ? 1 : 0))
@@ -59,6 +84,17 @@ struct SelectRequest {
                 ? try plan.restrictions.endings(plan.table, bindings) : nil
             pieces = try Self.scan(plan, bindings, shardMap)
         }
+    }
+
+    private static func bound(
+        _ selectors: [Selector],
+        _ plan: SelectPlan,
+        _ bindings: borrowing Bindings
+    ) throws(CQLError) -> [Selector] {
+        guard plan.bindsSelectors else { return selectors }
+        var bound: [Selector] = []
+        for selector in selectors { bound.append(try selector.bound(bindings)) }
+        return bound
     }
 
     private static func limit(
@@ -76,7 +112,7 @@ struct SelectRequest {
         return Int(value)
     }
 
-    /// The pieces of named partitions: in the partitions' order, each with its key endings.
+    /// The pieces of named partitions: in their keys' order, each with its key endings.
     private static func named(
         _ plan: SelectPlan,
         _ bindings: borrowing Bindings,
@@ -94,7 +130,6 @@ struct SelectRequest {
             guard tokens?.contains(Key.token(of: writer.view)) ?? false else { continue }
             partitions.append(writer.array)
         }
-        if partitions.count > 1 { partitions.sort { $0.lexicographicallyPrecedes($1) } }
         for partition in partitions {
             let shard = partition.withView { shardMap.shard(of: Key.token(of: $0)) }
             let bounds: [KeyBounds]

@@ -35,6 +35,15 @@ struct SelectorEvaluator {
         case .column(let slot): return decoder.values[slot]?.array
         case .writeTime(let slot):
             return decoder.times[slot].map { ValueCoding.int64($0.timestamp) }
+        case .maxWriteTime(let slot):
+            let latest = decoder.elementTimes[slot].map(\.timestamp).max()
+                ?? decoder.times[slot]?.timestamp
+            return latest.map { ValueCoding.int64($0) }
+        case .elementWriteTimes(let slot):
+            let times = decoder.elementTimes[slot]
+            if times.isEmpty { return nil }
+            return ValueCoding.collection(times.map { ValueCoding.int64($0.timestamp) })
+        case .elementTimesToLive(let slot): return timesToLive(of: decoder.elementTimes[slot])
         case .timeToLive(let slot):
             guard let time = decoder.times[slot], time.expiry != 0 else { return nil }
             return ValueCoding.int32(Int32(truncatingIfNeeded: max(0, time.expiry - now)))
@@ -52,6 +61,22 @@ struct SelectorEvaluator {
             return try expression.evaluate(noBindings).array
         case .aggregate(let index): return aggregates[index]
         }
+    }
+
+    /// The times to live of a collection's elements; null for those that don't expire.
+    private func timesToLive(of times: [RowDecoder.CellTime]) -> [UInt8]? {
+        if times.isEmpty { return nil }
+        var writer = ByteWriter(capacity: 4 + times.count * 8)
+        writer.appendBigEndian(Int32(truncatingIfNeeded: times.count))
+        for time in times {
+            guard time.expiry != 0 else {
+                writer.appendBigEndian(Int32(-1))
+                continue
+            }
+            writer.appendBigEndian(Int32(4))
+            writer.appendBigEndian(Int32(truncatingIfNeeded: max(0, time.expiry - now)))
+        }
+        return writer.array
     }
 
     private var noBindings: Bindings {
@@ -105,12 +130,29 @@ enum Cast {
         case (_, .timestamp): return try ScalarFunction.toTimestamp(from).convert(value)
         default: break
         }
+        if from.isInteger, to.isInteger, to != .varint {
+            return integer(value, to)
+        }
         let text = value.withView { from.display($0) }
         do throws(ValueParseError) {
             return try to.parse(text: to.isInteger ? wholePart(text) : text)
         } catch {
             throw .invalid("cannot cast \(text) from \(from) to \(to): \(error)")
         }
+    }
+
+    /// The low bytes of a two's complement number, as a narrowing conversion takes them.
+    private static func integer(_ value: [UInt8], _ to: CQLType) -> [UInt8] {
+        let width =
+            switch to {
+            case .tinyint: 1
+            case .smallint: 2
+            case .int: 4
+            default: 8
+            }
+        if value.count >= width { return Array(value.suffix(width)) }
+        let sign: UInt8 = value[0] >= 0x80 ? 0xFF : 0
+        return Array(repeating: sign, count: width - value.count) + value
     }
 
     private static func wholePart(_ text: String) -> String {

@@ -10,6 +10,10 @@ indirect enum Expression: Sendable {
     case constant([UInt8])
     /// A bind marker by its index; the type checks what comes.
     case marker(Int, CQLType)
+    /// A bind marker for a type with sets or maps inside that are one value: they are put in order.
+    case orderedMarker(Int, CQLType)
+    /// A field of a tuple.
+    case field(Expression, Int)
     case list([Expression])
     /// Elements that are put in the type's order, without doubles.
     case set([Expression], CQLType)
@@ -73,6 +77,11 @@ extension Expression {
                 if let reason = type.validate(view) { throw .invalid(reason) }
                 return .view(view)
             }
+        case .orderedMarker(let index, let type):
+            let value = try Expression.marker(index, type).evaluate(bindings)
+            guard case .view(let view) = value else { return value }
+            return .bytes(try type.ordered(view))
+        case .field(let tuple, let index): return try Self.field(index, of: tuple, bindings)
         case .list(let elements):
             return .bytes(ValueCoding.collection(try Self.required(elements, bindings, "list")))
         case .set(let elements, let type):
@@ -89,6 +98,30 @@ extension Expression {
             for argument in arguments { values.append(try argument.evaluate(bindings).array) }
             guard let result = try function.call(values, bindings.functions) else { return .null }
             return .bytes(result)
+        }
+    }
+
+    private static func field(
+        _ index: Int,
+        of tuple: Expression,
+        _ bindings: borrowing Bindings
+    ) throws(CQLError) -> Evaluated {
+        let value = try tuple.evaluate(bindings)
+        if value.isUnset { return .unset }
+        return try value.withView { (view) throws(CQLError) -> Evaluated in
+            guard let view else { return .null }
+            var reader = ElementReader(tuple: view)
+            do throws(MalformedBytes) {
+                var skipped = 0
+                while !reader.isAtEnd {
+                    let field = try reader.next()
+                    if skipped == index { return field.map { .bytes($0.array) } ?? .null }
+                    skipped += 1
+                }
+            } catch {
+                throw .invalid("malformed tuple: \(error)")
+            }
+            return .null
         }
     }
 
@@ -127,13 +160,25 @@ extension Expression {
         let keys = try required(entries.map(\.key), bindings, "map")
         let values = try required(entries.map(\.value), bindings, "map")
         var sorted: [(key: [UInt8], value: [UInt8])] = []
-        for (key, value) in zip(keys, values) {
-            // Of a key that is given twice, the last counts.
-            sorted.removeAll { keyType.compare($0.key, key) == 0 }
-            sorted.append((key, value))
+        for (key, value) in zip(keys, values) { sorted.append((key, value)) }
+        return ValueCoding.map(sortedUnique(sorted, keyType))
+    }
+
+    /// Entries in the keys' order; of a key that is given twice, the last counts.
+    static func sortedUnique(
+        _ entries: [(key: [UInt8], value: [UInt8])],
+        _ type: CQLType
+    ) -> [(key: [UInt8], value: [UInt8])] {
+        let sorted = entries.enumerated().sorted { a, b in
+            let order = type.compare(a.element.key, b.element.key)
+            return order != 0 ? order < 0 : a.offset < b.offset
         }
-        sorted.sort { keyType.compare($0.key, $1.key) < 0 }
-        return ValueCoding.map(sorted)
+        var unique: [(key: [UInt8], value: [UInt8])] = []
+        for (_, entry) in sorted {
+            if let last = unique.last, type.compare(last.key, entry.key) == 0 { unique.removeLast() }
+            unique.append(entry)
+        }
+        return unique
     }
 }
 
@@ -141,6 +186,62 @@ extension CQLType {
     /// `compare` of owned values.
     func compare(_ a: [UInt8], _ b: [UInt8]) -> Int {
         a.withView { a in b.withView { b in compare(a, b) } }
+    }
+
+    /// Whether values have sets or maps inside (or are such), whose order the client may have wrong.
+    var hasOrderedParts: Bool {
+        switch self {
+        case .set, .map: true
+        case .list(let element, _): element.hasOrderedParts
+        case .tuple(let types): types.contains(where: \.hasOrderedParts)
+        default: false
+        }
+    }
+
+    /// Whether a value that comes with a request must be put in order: cells are sorted anyway.
+    var needsOrdering: Bool {
+        guard isMultiCell else { return hasOrderedParts }
+        switch self {
+        case .set(let element, _), .list(let element, _): return element.hasOrderedParts
+        case .map(let key, let value, _): return key.hasOrderedParts || value.hasOrderedParts
+        default: return false
+        }
+    }
+
+    /// The value with its sets and maps in order, without doubles.
+    func ordered(_ value: ByteView) throws(CQLError) -> [UInt8] {
+        switch self {
+        case .set(let element, _):
+            var values: [[UInt8]] = []
+            for view in try CQLType.elements(of: value) { values.append(try element.ordered(view)) }
+            return ValueCoding.collection(Expression.sortedUnique(values, element))
+        case .list(let element, _) where element.hasOrderedParts:
+            var values: [[UInt8]] = []
+            for view in try CQLType.elements(of: value) { values.append(try element.ordered(view)) }
+            return ValueCoding.collection(values)
+        case .map(let keyType, let valueType, _):
+            var entries: [(key: [UInt8], value: [UInt8])] = []
+            for entry in try CQLType.entries(of: value) {
+                entries.append((try keyType.ordered(entry.key), try valueType.ordered(entry.value)))
+            }
+            return ValueCoding.map(Expression.sortedUnique(entries, keyType))
+        case .tuple(let types) where hasOrderedParts:
+            var fields: [[UInt8]?] = []
+            var reader = ElementReader(tuple: value)
+            do throws(MalformedBytes) {
+                for type in types where !reader.isAtEnd {
+                    guard let field = try reader.next() else {
+                        fields.append(nil)
+                        continue
+                    }
+                    fields.append(try? type.ordered(field))
+                }
+            } catch {
+                throw .invalid("malformed tuple: \(error)")
+            }
+            return ValueCoding.tuple(fields)
+        default: return value.array
+        }
     }
 
     /// The serialized values inside of a list or set.

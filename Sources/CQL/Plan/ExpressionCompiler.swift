@@ -10,11 +10,16 @@ struct ExpressionCompiler {
     let table: String
     /// What each marker stands for, by index; nil until its place is known.
     private(set) var markers: [ColumnSpecification?]
+    /// The column or other place that each marker stands for, whatever the marker's own name.
+    private(set) var receivers: [String?]
+    /// The columns that `token(…)` takes values of.
+    var partitionKey: [ColumnSchema] = []
 
     init(keyspace: String, table: String, markerCount: Int) {
         self.keyspace = keyspace
         self.table = table
         markers = Array(repeating: nil, count: markerCount)
+        receivers = Array(repeating: nil, count: markerCount)
     }
 
     /// The term as a value of `type` for the place `name` (a column or `[limit]` and the like).
@@ -27,7 +32,8 @@ struct ExpressionCompiler {
         case .null: return .null
         case .marker(let marker):
             note(marker, type, name)
-            return .marker(marker.index, type)
+            return type.needsOrdering
+                ? .orderedMarker(marker.index, type) : .marker(marker.index, type)
         case .literal(let literal): return .constant(try Self.constant(literal, type, name))
         case .list(let elements): return try compileList(elements, type, name, term)
         case .set(let elements): return try compileSet(elements, type, name, term)
@@ -56,6 +62,7 @@ struct ExpressionCompiler {
     /// Takes note of what a marker stands for.
     mutating func note(_ marker: BindMarker, _ type: CQLType, _ name: String) {
         guard marker.index < markers.count else { return }
+        receivers[marker.index] = name
         markers[marker.index] = ColumnSpecification(
             keyspace: keyspace,
             table: table,
@@ -74,17 +81,24 @@ struct ExpressionCompiler {
     ) throws(CQLError) -> [UInt8] {
         guard literal.kind.fits(type) else {
             throw .invalid(
-                "\(literal.position) invalid \(literal.kind.title) constant (\(literal.text))"
+                "\(literal.position) Invalid \(literal.kind.title) constant (\(literal.text))"
                     + " for \"\(name)\" of type \(type)"
             )
         }
         switch (literal.kind, type) {
         case (.string, .text), (.string, .ascii):
             let bytes = [UInt8](literal.text.utf8)
+            if type == .ascii, bytes.contains(where: { $0 > 127 }) {
+                throw .invalid("\(literal.position) Invalid ASCII character in string literal"
+                    + " (for \"\(name)\")")
+            }
             if let reason = bytes.withView({ type.validate($0) }) {
                 throw .invalid("\(literal.position) \(reason) (for \"\(name)\")")
             }
             return bytes
+        case (.integer, .date) where UInt32(literal.text) == nil:
+            throw .invalid("\(literal.position) Unable to make unsigned int from"
+                + " \"\(literal.text)\" (for \"\(name)\" of type date)")
         default: break
         }
         do throws(ValueParseError) {
@@ -182,6 +196,11 @@ struct ExpressionCompiler {
         _ term: Term
     ) throws(CQLError) -> Expression {
         let functionName = call.name.name.name
+        guard !["count", "min", "max", "sum", "avg"].contains(functionName.lowercased()) else {
+            throw .invalid("\(term.position) Aggregation functions are not supported in the where"
+                + " clause or as a value: \(functionName)")
+        }
+        if functionName == "token" { return try compileToken(call, type, name, term) }
         guard let function = ScalarFunction.named(functionName, arguments: call.arguments.count)
         else { throw .invalid("\(term.position) Unknown function '\(functionName)'") }
         guard let result = function.result(for: type) else {
@@ -196,6 +215,33 @@ struct ExpressionCompiler {
             arguments.append(
                 try compile(argument, as: argumentType, for: "arg\(index)(\(functionName))")
             )
+        }
+        return .call(result, arguments)
+    }
+
+    /// `token(…)` of values: the token that they have as a partition key.
+    private mutating func compileToken(
+        _ call: FunctionCall,
+        _ type: CQLType,
+        _ name: String,
+        _ term: Term
+    ) throws(CQLError) -> Expression {
+        let function = ScalarFunction.token(isComposite: partitionKey.count > 1)
+        guard let result = function.result(for: type) else {
+            throw .invalid(
+                "\(term.position) type error: the result of token cannot be assigned to \(name)"
+                    + " of type \(type)"
+            )
+        }
+        guard call.arguments.count == partitionKey.count else {
+            throw .invalid(
+                "\(term.position) Invalid number of arguments in call to function token:"
+                    + " \(partitionKey.count) required but \(call.arguments.count) provided"
+            )
+        }
+        var arguments: [Expression] = []
+        for (argument, column) in zip(call.arguments, partitionKey) {
+            arguments.append(try compile(argument, as: column.type, for: column.name))
         }
         return .call(result, arguments)
     }

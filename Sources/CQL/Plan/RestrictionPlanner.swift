@@ -84,11 +84,8 @@ struct RestrictionPlanner {
             }
             addFilter(column, .containsKey(try compiler.compile(term, as: key, for: "key(\(column.name))")))
         case (.notEqual, .term(let term)):
-            let value = try compiler.compile(term, as: column.type, for: column.name)
-            guard column.kind != .partitionKey else {
-                throw .invalid("Unsupported '!=' relation: \(column.name) != ?")
-            }
-            addFilter(column, .notEqual(value))
+            _ = try compiler.compile(term, as: column.type, for: column.name)
+            throw .invalid("Unsupported \"!=\" relation: \(column.name) != …")
         case (.notIn, .list(let terms)):
             var values: [Expression] = []
             for term in terms {
@@ -253,12 +250,13 @@ struct RestrictionPlanner {
         _ type: CQLType
     ) throws(CQLError) -> [Expression] {
         guard case .tuple(let terms) = term.form else {
-            throw .notYet("a bind marker for a whole tuple of clustering columns")
+            let tuple = try compiler.compile(term, as: type, for: name)
+            return columns.indices.map { .field(tuple, $0) }
         }
         guard terms.count == columns.count else {
             throw .invalid(
-                "\(term.position) Expected \(columns.count) elements in value tuple for \(name),"
-                    + " but got \(terms.count)"
+                "\(term.position) Expected \(columns.count) elements in value tuple, but got"
+                    + " \(terms.count) (for \(name))"
             )
         }
         var values: [Expression] = []
@@ -274,30 +272,31 @@ struct RestrictionPlanner {
     ) throws(CQLError) {
         guard names.map(\.name) == table.partitionKey.map(\.name) else {
             for name in names { _ = try column(name) }
+            let given = Set(names.map(\.name))
+            let key = table.partitionKey.map(\.name)
+            if given.count < names.count {
+                throw .invalid("The token() function contains duplicate partition key components")
+            }
+            if given == Set(key) {
+                throw .invalid("The token function arguments must be in the partition key order: "
+                    + key.joined(separator: ", "))
+            }
             throw .invalid(
                 "The token() function must be applied to all partition key components or none of"
                     + " them, in their order: "
                     + table.partitionKey.map(\.name).joined(separator: ", ")
             )
         }
+        if relation.operator == .notEqual {
+            throw .invalid("Unsupported \"!=\" relation: token(…) != …")
+        }
         guard case .term(let term) = relation.operand,
             relation.operator == .equal || relation.operator.comparison != nil
         else { throw .invalid("\(relation.operator.rawValue) cannot be used with the token function") }
-        let value = try compileToken(term)
+        let value = try compiler.compile(term, as: .bigint, for: "partition key token")
         restrictions.token.append(
             TokenBound(comparison: relation.operator.comparison, value: value)
         )
-    }
-
-    /// The right side of a token relation: a bigint, or `token(…)` of values.
-    private mutating func compileToken(_ term: Term) throws(CQLError) -> Expression {
-        if case .call(let call) = term.form, call.name.name.name == "token" {
-            guard call.arguments.count == table.partitionKey.count else {
-                throw .invalid("\(term.position) token() takes \(table.partitionKey.count) values")
-            }
-            throw .notYet("token() of values on the right side of a relation")
-        }
-        return try compiler.compile(term, as: .bigint, for: "partition key token")
     }
 
     // MARK: Keys
@@ -369,6 +368,16 @@ struct RestrictionPlanner {
                 throw .invalid(
                     "Clustering column \"\(slice.columns[0].name)\" cannot be restricted"
                         + " (preceding column is restricted by a slice or not at all)"
+                )
+            }
+            let sameSide = restrictions.slices.contains {
+                $0.comparison.isLower == slice.comparison.isLower
+            }
+            guard !sameSide else {
+                throw .invalid(
+                    "More than one restriction was found for the"
+                        + " \(slice.comparison.isLower ? "start" : "end") bound on"
+                        + " \(slice.columns[0].name)"
                 )
             }
             restrictions.slices.append(slice)

@@ -76,6 +76,34 @@ struct Restrictions: Sendable {
 }
 
 extension Restrictions {
+    /// The ids of the key columns that have one value each.
+    func fixedKeyColumns(_ table: TableSchema) -> Set<UInt32> {
+        var fixed: Set<UInt32> = []
+        for (choice, column) in zip(partition, table.partitionKey) where !choice.isMany {
+            fixed.insert(column.id)
+        }
+        for choice in clustering where !choice.choice.isMany {
+            fixed.formUnion(choice.columns.map(\.id))
+        }
+        for filter in filters {
+            if case .equal = filter.test { fixed.insert(filter.column.id) }
+        }
+        return fixed
+    }
+
+    /// Why a clustering column that rows are filtered by couldn't name them.
+    func blocking(_ column: ColumnSchema, _ table: TableSchema) -> String? {
+        guard clusteringPrefixCount < table.clustering.count else { return nil }
+        let preceding = table.clustering[clusteringPrefixCount]
+        guard preceding.id != column.id else { return nil }
+        if !slices.isEmpty {
+            return "Clustering column \"\(column.name)\" cannot be restricted (preceding column"
+                + " \"\(preceding.name)\" is restricted by a non-EQ relation)"
+        }
+        return "PRIMARY KEY column \"\(column.name)\" cannot be restricted as preceding column"
+            + " \"\(preceding.name)\" is not restricted"
+    }
+
     /// Whether each partition-key column has one value: at most one partition is meant.
     var namesOnePartition: Bool {
         namesPartitions && !partition.contains(where: \.isMany)
@@ -111,7 +139,7 @@ extension Restrictions {
         Key.appendPartition(scratch.view, to: &writer)
     }
 
-    /// The serialized partition keys that are meant, without doubles, in the order of the choice.
+    /// The serialized partition keys that are meant, without doubles, in their values' order.
     func partitionKeys(
         _ table: TableSchema,
         _ bindings: borrowing Bindings
@@ -124,6 +152,16 @@ extension Restrictions {
                 throw .invalid(
                     "the IN restrictions name more than \(Restrictions.combinationsMax) partitions"
                 )
+            }
+        }
+        if combinations.count > 1 {
+            // In the values' order, as Cassandra answers them.
+            combinations.sort { a, b in
+                for (index, column) in table.partitionKey.enumerated() {
+                    let order = column.type.compare(a[index], b[index])
+                    if order != 0 { return order < 0 }
+                }
+                return false
             }
         }
         var seen: Set<[UInt8]> = []

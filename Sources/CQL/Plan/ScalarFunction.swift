@@ -20,6 +20,8 @@ enum ScalarFunction: Hashable, Sendable {
     /// open until the argument is known.
     case toDate(CQLType?), toTimestamp(CQLType?), toUnixTimestamp(CQLType?)
     case asBlob(CQLType), fromBlob(CQLType)
+    /// Of the values of a partition key.
+    case token(isComposite: Bool)
 
     private static let byName: [String: (function: ScalarFunction, arguments: Int)] = [
         "uuid": (.uuid, 0), "now": (.now, 0), "currenttimeuuid": (.now, 0),
@@ -60,7 +62,7 @@ enum ScalarFunction: Hashable, Sendable {
         case .currentTimestamp, .toTimestamp: .timestamp
         case .currentDate, .toDate: .date
         case .currentTime: .time
-        case .toUnixTimestamp: .bigint
+        case .toUnixTimestamp, .token: .bigint
         case .asBlob: .blob
         case .fromBlob(let type): type
         }
@@ -85,11 +87,58 @@ enum ScalarFunction: Hashable, Sendable {
                 let inner = ScalarFunction.named(name, arguments: call.arguments.count)
                 if let inner { return inner.resultType }
             case .typeHint(let hint, _): return try hint.resolved()
+            case .marker:
+                throw .invalid("\(term.position) Ambiguous call to function \(title): use type hints"
+                    + " to say which of its signatures is meant, as in (timestamp)?")
+            case .literal(let literal) where literal.kind == .integer: return .timestamp
+            case .literal(let literal) where literal.kind == .string:
+                if case .toTimestamp = self { return .date }
+                return .timestamp
             default: break
             }
             return .timeuuid
-        case .uuid, .now, .currentTimestamp, .currentDate, .currentTime:
+        case .uuid, .now, .currentTimestamp, .currentDate, .currentTime, .token:
             throw .invalid("the function takes no arguments")
+        }
+    }
+
+    /// The name in messages.
+    var title: String {
+        switch self {
+        case .uuid: "uuid"
+        case .now: "now"
+        case .currentTimestamp: "current_timestamp"
+        case .currentDate: "current_date"
+        case .currentTime: "current_time"
+        case .minTimeuuid: "min_timeuuid"
+        case .maxTimeuuid: "max_timeuuid"
+        case .toDate: "to_date"
+        case .toTimestamp: "to_timestamp"
+        case .toUnixTimestamp: "to_unix_timestamp"
+        case .asBlob(let type): "\(type)asblob"
+        case .fromBlob(let type): "blobas\(type)"
+        case .token: "token"
+        }
+    }
+
+    /// Refuses selectors of types that the function doesn't take.
+    func check(_ types: [CQLType], _ position: SourcePosition) throws(CQLError) {
+        guard let type = types.first else { return }
+        let isFitting: Bool
+        let wanted: String
+        switch self {
+        case .minTimeuuid, .maxTimeuuid:
+            (isFitting, wanted) = (type == .timestamp || type == .bigint, "timestamp")
+        case .asBlob(let from): (isFitting, wanted) = (type.isAssignable(to: from), "\(from)")
+        case .fromBlob: (isFitting, wanted) = (type.isAssignable(to: .blob), "blob")
+        case .toDate, .toTimestamp, .toUnixTimestamp:
+            isFitting = [.timeuuid, .timestamp, .date, .bigint].contains(type)
+            wanted = "timeuuid, timestamp or date"
+        default: return
+        }
+        guard isFitting else {
+            throw .invalid("\(position) Type error: the argument of \(title) must be of type"
+                + " \(wanted), but it is of type \(type)")
         }
     }
 
@@ -123,6 +172,7 @@ enum ScalarFunction: Hashable, Sendable {
             return ValueCoding.time(nanoseconds: time * 1000)
         default: break
         }
+        if case .token(let isComposite) = self { return Self.token(arguments, isComposite) }
         guard let argument = arguments.first ?? nil else { return nil }
         return try convert(argument)
     }
@@ -141,11 +191,29 @@ enum ScalarFunction: Hashable, Sendable {
             return Self.milliseconds(argument, type).map { ValueCoding.int64($0) }
         case .fromBlob(let type):
             if let reason = argument.withView({ type.validate($0) }) {
-                throw .invalid("the blob is not a valid \(type): \(reason)")
+                throw .invalid(
+                    "In call to function system.\(title), value \(argument.withView { CQLType.blob.display($0) }) is not a"
+                        + " valid binary representation for type \(type): \(reason)"
+                )
             }
             return argument
         default: return argument
         }
+    }
+
+    private static func token(_ values: [[UInt8]?], _ isComposite: Bool) -> [UInt8]? {
+        var key = ByteWriter(capacity: 32)
+        for value in values {
+            guard let value else { return nil }
+            value.withView { view in
+                if isComposite {
+                    Key.appendCompositePart(view, to: &key)
+                } else {
+                    key.append(view)
+                }
+            }
+        }
+        return ValueCoding.int64(Model.Token(partitionKey: key.view).value)
     }
 
     private static func date(_ milliseconds: Int64) -> [UInt8] {

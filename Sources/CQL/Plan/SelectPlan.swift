@@ -10,6 +10,10 @@ indirect enum Selector: Sendable {
     case column(Int)
     case writeTime(Int)
     case timeToLive(Int)
+    /// The times of the elements of the collection in a slot, as a list.
+    case elementWriteTimes(Int), elementTimesToLive(Int)
+    /// The latest write time in a slot.
+    case maxWriteTime(Int)
     case token
     case call(ScalarFunction, [Selector])
     case cast(Selector, from: CQLType, to: CQLType)
@@ -18,6 +22,33 @@ indirect enum Selector: Sendable {
     case constant(Expression)
     /// The result of an aggregate, by its number.
     case aggregate(Int)
+}
+
+extension Selector {
+    /// The selector with a request's values in the places of its bind markers.
+    func bound(_ bindings: borrowing Bindings) throws(CQLError) -> Selector {
+        switch self {
+        case .constant(let expression): return .constant(try expression.bound(bindings))
+        case .element(let slot, let type, let key):
+            return .element(slot, type, key: try key.bound(bindings))
+        case .call(let function, let arguments):
+            var bound: [Selector] = []
+            for argument in arguments { bound.append(try argument.bound(bindings)) }
+            return .call(function, bound)
+        case .cast(let inner, let from, let to):
+            return .cast(try inner.bound(bindings), from: from, to: to)
+        default: return self
+        }
+    }
+}
+
+extension Expression {
+    /// The value under `bindings` as a constant.
+    func bound(_ bindings: borrowing Bindings) throws(CQLError) -> Expression {
+        // What the clock or chance decides is evaluated for each row.
+        if case .call = self { return self }
+        return try evaluate(bindings).array.map { .constant($0) } ?? .null
+    }
 }
 
 /// A function over many rows.
@@ -39,16 +70,25 @@ struct SelectPlan: Sendable {
     let needsTimes: Bool
     let selectors: [Selector]
     let aggregates: [Aggregate]
+    /// The slots of GROUP BY's columns; empty without GROUP BY.
+    let groupSlots: [Int]
     let columns: ResultColumns
     let restrictions: Restrictions
     /// Whether rows come in the reverse of the clustering order.
     let isReversed: Bool
     let isDistinct: Bool
+    /// Whether rows of several partitions are put in the clustering order together.
+    let isMerged: Bool
+    /// Whether bind markers stand among the selectors.
+    let bindsSelectors: Bool
     let limit: Expression?
     let perPartitionLimit: Expression?
 
     /// Whether all rows are folded into one.
-    var isAggregate: Bool { !aggregates.isEmpty }
+    var isAggregate: Bool { !aggregates.isEmpty && groupSlots.isEmpty }
+
+    /// Whether runs of rows with the same leading key columns are folded into one each.
+    var isGrouped: Bool { !groupSlots.isEmpty }
 
     /// Whether static columns are wanted or tested.
     var needsStatics: Bool { slots.contains { $0.kind == .static } }

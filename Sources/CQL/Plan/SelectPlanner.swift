@@ -19,11 +19,11 @@ struct SelectPlanner {
             table: table.name,
             markerCount: markerCount
         )
+        compiler.partitionKey = table.partitionKey
     }
 
     mutating func plan(_ select: SelectStatement) throws(CQLError) -> SelectPlan {
         if select.isJSON { throw .notYet("SELECT JSON") }
-        if !select.groupBy.isEmpty { throw .notYet("GROUP BY") }
         var selectors: [Selector] = []
         var columns: [ColumnSpecification] = []
         if select.selectors.isEmpty {
@@ -35,15 +35,22 @@ struct SelectPlanner {
         for item in select.selectors {
             let (selector, type) = try compile(item.term)
             selectors.append(selector)
-            let name = item.alias?.name ?? SelectorName.of(item.term)
+            var shown = item.term
+            if case .cast(let inner, _) = item.term.form {
+                // A cast to the same type is none.
+                if case .cast = selector {} else { shown = inner }
+            }
+            let name = item.alias?.name ?? SelectorName.of(shown)
             columns.append(specification(name, type))
         }
         if select.isDistinct { try checkDistinct() }
+        let bindsSelectors = compiler.markers.contains { $0 != nil }
         var planner = RestrictionPlanner(table: table, compiler: compiler)
         let restrictions = try planner.plan(select.relations)
         compiler = planner.compiler
         for filter in restrictions.filters { _ = slot(filter.column) }
         try checkFiltering(restrictions, select)
+        let groupSlots = try group(select, restrictions)
         let isReversed = try order(select, restrictions)
         let limit = try limit(select.limit, "[limit]")
         let perPartition = try self.limit(select.perPartitionLimit, "[per_partition_limit]")
@@ -53,10 +60,14 @@ struct SelectPlanner {
             needsTimes: needsTimes,
             selectors: selectors,
             aggregates: aggregates,
+            groupSlots: groupSlots,
             columns: ResultColumns(columns),
             restrictions: restrictions,
             isReversed: isReversed,
             isDistinct: select.isDistinct,
+            isMerged: !select.orderBy.isEmpty && aggregates.isEmpty && groupSlots.isEmpty
+                && restrictions.partition.contains(where: \.isMany),
+            bindsSelectors: bindsSelectors,
             limit: limit,
             perPartitionLimit: perPartition
         )
@@ -93,6 +104,7 @@ struct SelectPlanner {
         case .cast(let inner, let reference):
             let (selector, from) = try compile(inner)
             let to = try reference.resolved()
+            if from == to { return (selector, from) }
             guard Cast.isPossible(from: from, to: to) else {
                 throw .invalid("\(term.position) \(from) cannot be cast to \(to)")
             }
@@ -131,11 +143,13 @@ struct SelectPlanner {
         switch name {
         case "writetime", "maxwritetime", "ttl": return try compileTime(name, call, term)
         case "token":
-            let names = try call.arguments.map { (argument) throws(CQLError) -> String in
-                guard case .column(let name) = argument.form else {
-                    throw .notYet("token() of something else than the partition key")
-                }
-                return try column(name).name
+            var names: [String] = []
+            for argument in call.arguments {
+                if case .column(let name) = argument.form { names.append(try column(name).name) }
+            }
+            if names.isEmpty {
+                let value = try compiler.compile(term, as: .bigint, for: "[selection]")
+                return (.constant(value), .bigint)
             }
             guard names == table.partitionKey.map(\.name) else {
                 throw .invalid("\(term.position) token() takes the partition key's columns in order")
@@ -154,6 +168,7 @@ struct SelectPlanner {
             arguments.append(selector)
             types.append(type)
         }
+        try function.check(types, term.position)
         return (.call(function.resolved(types), arguments), function.resultType)
     }
 
@@ -171,11 +186,14 @@ struct SelectPlanner {
                 "\(term.position) Cannot use selection function \(name) on PRIMARY KEY part \(column.name)"
             )
         }
-        guard !column.type.isMultiCell else {
-            throw .notYet("\(name) of the non-frozen collection \(column.name)")
-        }
         needsTimes = true
         let slot = slot(column)
+        if name == "maxwritetime" { return (.maxWriteTime(slot), .bigint) }
+        if column.type.isMultiCell {
+            return name == "ttl"
+                ? (.elementTimesToLive(slot), .list(.int, frozen: true))
+                : (.elementWriteTimes(slot), .list(.bigint, frozen: true))
+        }
         return name == "ttl" ? (.timeToLive(slot), .int) : (.writeTime(slot), .bigint)
     }
 
@@ -249,11 +267,12 @@ struct SelectPlanner {
         guard !select.allowsFiltering else { return }
         let scansClustering = restrictions.restrictsClustering && !restrictions.namesPartitions
         guard restrictions.needsFiltering || scansClustering else { return }
-        if let filter = restrictions.filters.first(where: { $0.column.kind == .clustering }) {
+        if let filter = restrictions.filters.first(where: { $0.column.kind == .clustering }),
+            let reason = restrictions.blocking(filter.column, table)
+        {
             throw .invalid(
-                "PRIMARY KEY column \"\(filter.column.name)\" cannot be restricted as preceding column"
-                    + " is not restricted; if you want to execute this query despite the"
-                    + " performance unpredictability, use ALLOW FILTERING"
+                "\(reason); if you want to execute this query despite the performance"
+                    + " unpredictability, use ALLOW FILTERING"
             )
         }
         throw .invalid(
@@ -273,9 +292,6 @@ struct SelectPlanner {
             throw .invalid(
                 "ORDER BY is only supported when the partition key is restricted by an EQ or an IN."
             )
-        }
-        if restrictions.partition.contains(where: \.isMany) {
-            throw .notYet("ORDER BY with IN on the partition key")
         }
         var isReversed: Bool?
         var next = 0
@@ -301,6 +317,45 @@ struct SelectPlanner {
             isReversed = reversed
         }
         return isReversed ?? false
+    }
+
+    /// The slots of the columns by which rows are grouped: leading columns of the key, of which those
+    /// that are fixed to one value may be left out.
+    private mutating func group(
+        _ select: SelectStatement,
+        _ restrictions: Restrictions
+    ) throws(CQLError) -> [Int] {
+        guard !select.groupBy.isEmpty else { return [] }
+        let key = table.partitionKey + table.clustering
+        let fixed = restrictions.fixedKeyColumns(table)
+        var next = 0
+        var slots: [Int] = []
+        for item in select.groupBy {
+            guard case .column(let name) = item.form else {
+                throw .notYet("GROUP BY of something else than columns")
+            }
+            let column = try column(name)
+            guard let index = key.firstIndex(where: { $0.id == column.id }) else {
+                throw .invalid("Group by is currently only supported on the columns of the PRIMARY KEY,"
+                    + " got \(column.name)")
+            }
+            while next < index, fixed.contains(key[next].id) { next += 1 }
+            guard index == next else {
+                throw .invalid("Group by currently only supports groups of columns following their"
+                    + " declared order in the PRIMARY KEY (at \(column.name))")
+            }
+            if select.isDistinct, column.kind == .clustering {
+                throw .invalid("Grouping on clustering columns is not allowed for SELECT DISTINCT"
+                    + " queries (\(column.name))")
+            }
+            next += 1
+            slots.append(slot(column))
+        }
+        while next < table.partitionKey.count, fixed.contains(key[next].id) { next += 1 }
+        guard next >= table.partitionKey.count else {
+            throw .invalid("Group by is not supported on only a part of the partition key")
+        }
+        return slots
     }
 
     private mutating func limit(_ term: Term?, _ name: String) throws(CQLError) -> Expression? {

@@ -18,6 +18,7 @@ struct WritePlanner {
             table: table.name,
             markerCount: markerCount
         )
+        compiler.partitionKey = table.partitionKey
     }
 
     // MARK: INSERT
@@ -82,6 +83,7 @@ struct WritePlanner {
         let restrictions = try restrict(update.relations)
         try checkRows(restrictions, allowsRange: false, isStaticOnly: regular.isEmpty)
         let condition = try condition(update.condition)
+        try checkRow(of: condition, restrictions)
         return try finish(.update, restrictions, update.using, condition)
     }
 
@@ -181,6 +183,7 @@ struct WritePlanner {
                     + " in order to delete non static columns"
             )
         }
+        try checkRow(of: condition, restrictions)
         return try finish(.delete, restrictions, delete.using, condition)
     }
 
@@ -225,8 +228,9 @@ struct WritePlanner {
                 throw missingPartitionKey(restrictions)
             case .clustering:
                 throw .invalid(
-                    "PRIMARY KEY column \"\(filter.column.name)\" cannot be restricted as preceding"
-                        + " column is not restricted"
+                    restrictions.blocking(filter.column, table)
+                        ?? "PRIMARY KEY column \"\(filter.column.name)\" cannot be restricted so in"
+                        + " a write"
                 )
             }
         }
@@ -272,6 +276,21 @@ struct WritePlanner {
         guard count == table.clustering.count else {
             throw .invalid("Some clustering keys are missing: " +
                 table.clustering.dropFirst(count).map(\.name).joined(separator: ", "))
+        }
+    }
+
+    /// Conditions on a row's columns need the row's whole key.
+    private func checkRow(
+        of condition: WritePlan.Condition,
+        _ restrictions: Restrictions
+    ) throws(CQLError) {
+        guard case .filters(let filters) = condition,
+            filters.contains(where: { $0.column.kind == .regular })
+        else { return }
+        let count = restrictions.clusteringPrefixCount
+        guard count == table.clustering.count else {
+            throw .invalid("Some clustering keys are missing: "
+                + table.clustering.dropFirst(count).map(\.name).joined(separator: ", "))
         }
     }
 

@@ -123,14 +123,29 @@ enum CompactionOptions {
             if ["true", "false"].contains(value.lowercased()) { return }
             expected = "'true' or 'false'"
         case .number(let minimum):
-            if let number = Double(value), number.isFinite, number >= minimum { return }
+            if let number = Double(value), number.isFinite {
+                if number >= minimum { return }
+                throw .configuration(
+                    "\(name) must be greater than \(Int64(minimum)), but was \(fixed(number))"
+                )
+            }
             expected = "a number of at least \(SchemaText.doubleText(minimum))"
         case .int(let minimum):
-            if let number = Int64(value), number >= minimum { return }
+            if let number = Int64(value) {
+                if number >= minimum { return }
+                throw .configuration(
+                    minimum == 0
+                        ? "\(name) must be non negative: \(number)"
+                        : "\(name) must be larger than \(minimum - 1), but was \(number)"
+                )
+            }
             expected = "an integer of at least \(minimum)"
         case .word(let words):
             if words.contains(value.uppercased()) { return }
-            expected = "one of [\(words.joined(separator: ", "))]"
+            throw .configuration(
+                "\(value) is not valid for \(name): it must be one of"
+                    + " [\(words.joined(separator: ", "))]"
+            )
         case .size:
             if isSize(value) { return }
             expected = "a size such as 100MiB"
@@ -150,6 +165,15 @@ enum CompactionOptions {
         throw .configuration(
             "Invalid value '\(value)' for '\(name)' compaction sub-option - must be \(expected)"
         )
+    }
+
+    /// A number with six decimals.
+    private static func fixed(_ number: Double) -> String {
+        guard abs(number) < 1e12 else { return "\(number)" }
+        let millionths = Int64((abs(number) * 1_000_000).rounded())
+        let decimals = String(millionths % 1_000_000)
+        let padding = String(repeating: "0", count: 6 - decimals.utf8.count)
+        return "\(number < 0 ? "-" : "")\(millionths / 1_000_000).\(padding)\(decimals)"
     }
 
     /// Digits, maybe with a fraction, and a unit.

@@ -8,6 +8,9 @@ extension TableOptions {
     /// The longest time to live, in seconds: 20 years.
     static let timeToLiveMax: Int32 = 630_720_000
 
+    /// What a filter of 20 bits a key reaches; it has no more.
+    static let bloomFilterFPChanceMin = 6.71e-05
+
     private static let known: Set<String> = Set(TableOptions().all.map(\.name)).union(["id"])
 
     /// The options that `properties` make of `previous`, or of the defaults for a new table.
@@ -88,9 +91,9 @@ extension TableOptions {
     }
 
     private func checkRanges() throws(CQLError) {
-        guard bloomFilterFPChance > 0, bloomFilterFPChance <= 1 else {
+        guard bloomFilterFPChance > Self.bloomFilterFPChanceMin, bloomFilterFPChance <= 1 else {
             throw .configuration(
-                "bloom_filter_fp_chance must be larger than 0.0 and less than or equal to 1.0"
+                "bloom_filter_fp_chance must be larger than \(Self.bloomFilterFPChanceMin) and less than or equal to 1.0"
                     + " (got \(SchemaText.doubleText(bloomFilterFPChance)))"
             )
         }
