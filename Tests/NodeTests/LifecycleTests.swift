@@ -190,10 +190,11 @@ import Testing
     // MARK: Purging
 
     @Test func deletionsGoAfterTheGracePeriodAndNotBefore() throws {
-        let node = try openWithTable()
-        try node.write(insert(1, into: table))
-        try node.write(delete(1))
-        try node.flush()
+        let first = try openWithTable()
+        try first.write(insert(1, into: table))
+        try first.write(delete(1))
+        try first.close()
+        let node = try open()
         node.advance(seconds: 60)
         try node.compact(table)
         #expect(node.sstablePaths(table).count == 1)
@@ -243,6 +244,33 @@ import Testing
         try node.compact(table)
         #expect(node.sstablePaths(table).count == 1)
         #expect(try numbers(node, table) == [7])
+    }
+
+    /// A deletion is purged with the older write that came after it; the commit log still has the
+    /// write, since another table needs its segment, and no longer the deletion.
+    @Test func whatWasPurgedIsNotReplayed() throws {
+        let node = try openWithTable()
+        let other = TestTables.table("two", number: 2)
+        try node.change(.putTable(other))
+        try node.write(delete(1, at: 20))
+        try node.flush()
+        // Segments are small: this one ends the segment that has the deletion.
+        var filler = TestMutation(partition(2))
+        filler.begin(other)
+        let key = TestTables.row(partition(2), 2)
+        filler.add(key, TestValue.insert(Array(repeating: 7, count: 1_900), at: 10))
+        for _ in 0..<4 { try node.write(filler) }
+        try node.flush()
+        try node.write(filler)
+        try node.write(insert(1, into: table, at: 10))
+        let shard = node.node.shards[0]
+        let store = try #require(shard.store.table(storageID: table.storageID))
+        shard.executor.execute { shard.store.flush(store) { _ in } }
+        node.drain()
+        node.advance(seconds: 100)
+        try node.compact(table)
+        let crashed = try TestNode(fileSystem.crashClone(keepUnsynced: .all), clock: clock)
+        #expect(try numbers(crashed, table) == [])
     }
 
     // MARK: Backpressure

@@ -42,6 +42,8 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
     /// Segments before the current one, oldest first, those included that are still being written.
     private var olderSegments: [UInt64] = []
     private var discarding: [UInt64] = []
+    /// Segments that are being removed, and those that could not be.
+    private var removing: [UInt64] = []
 
     /// Periodic mode: whether something was written since the last sync, whether it is time for the
     /// next, and who is told at the next turn of the executor.
@@ -89,6 +91,11 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
 
     /// The memory of the buffers that are not being written, in bytes.
     package var bufferBytes: Int { filling.bytes.capacity + (spare?.bytes.capacity ?? 0) }
+
+    /// The oldest segment of this run that a restart would replay.
+    package var oldestSegment: UInt64 {
+        removing.first ?? discarding.first ?? olderSegments.first ?? position.segment
+    }
 
     /// The largest payload, in bytes.
     package var payloadMax: Int { options.segmentSize / 2 }
@@ -194,11 +201,16 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
         if needsSync { setTimer() }
         let removals = discarding
         discarding = []
+        removing += removals
         environment.background.execute { [self] in
             let result = Result { () throws(FileError) in try files.write(batch, sync: sync) }
             // A segment that can't be removed costs space and a longer replay, nothing else.
-            if case .success = result, !removals.isEmpty { try? files.remove(removals) }
-            executor.execute { [self] in finish(batch, result) }
+            var isRemoved = false
+            if case .success = result { isRemoved = (try? files.remove(removals)) != nil }
+            executor.execute { [self, isRemoved] in
+                if isRemoved { removing.removeAll { removals.contains($0) } }
+                finish(batch, result)
+            }
         }
     }
 

@@ -12,7 +12,8 @@ struct CompactionJob: Sendable {
     let inputs: [LiveSSTable]
     /// The table's other SSTables in the shard.
     let others: [LiveSSTable]
-    /// The smallest write timestamp in the shard's memtables of the table.
+    /// The smallest write timestamp in the shard's memtables of the table, those included that a
+    /// replay of the commit log would make.
     let memtableMinTimestamp: Int64
     let schema: TableSchema
     let ranges: [TokenRange]

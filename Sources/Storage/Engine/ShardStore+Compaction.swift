@@ -39,11 +39,10 @@ extension ShardStore {
         table.isCompactionRunning = true
         backgroundJobs += 1
         let numbers = Set(inputs.map(\.number))
-        let memtables = table.flushing + [table.active].compactMap(\.self)
         let job = CompactionJob(
             inputs: inputs,
             others: table.sstables.filter { !numbers.contains($0.number) },
-            memtableMinTimestamp: memtables.map(\.minTimestamp).min() ?? Int64.max,
+            memtableMinTimestamp: table.minTimestamp(oldestSegment: oldestLogSegment),
             schema: table.schema,
             ranges: tokenRanges,
             now: environment.clock.secondsSinceEpoch()

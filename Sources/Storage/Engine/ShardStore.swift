@@ -232,6 +232,9 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
         log.discard(before: needed ?? log.position.segment)
     }
 
+    /// The oldest commit-log segment that a restart would replay.
+    var oldestLogSegment: UInt64 { log?.oldestSegment ?? .max }
+
     // MARK: Closing
 
     /// Flushes everything, syncs and closes the commit log, then calls `done` on the executor. Writes

@@ -49,6 +49,10 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
     /// The live SSTables, newest first.
     package private(set) var sstables: [LiveSSTable]
 
+    /// Of flushed memtables, the last commit-log segment and the smallest write timestamp: as long as
+    /// the segment is there, a restart may write them once more.
+    private var replayable: [(segment: UInt64, minTimestamp: Int64)] = []
+
     var isFlushRunning = false
     var isCompactionRunning = false
     var flushFailures = 0
@@ -78,6 +82,17 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
         return positions.min()?.segment
     }
 
+    /// The smallest write timestamp that memtables have, or get when the commit log is replayed, whose
+    /// oldest segment is `oldestSegment`.
+    ///
+    /// The second matters since the log may still have a write when the deletion that hid it, though
+    /// written before it, is gone from there.
+    func minTimestamp(oldestSegment: UInt64) -> Int64 {
+        replayable.removeAll { $0.segment < oldestSegment }
+        let memtables = flushing + [active].compactMap(\.self)
+        return (memtables.map(\.minTimestamp) + replayable.map(\.minTimestamp)).min() ?? .max
+    }
+
     // MARK: Writing
 
     /// The memtable that takes an entry of these sizes, rotating a full one away.
@@ -100,7 +115,10 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
 
     /// Puts the SSTable in the place of the oldest rotated memtable, whose rows it has.
     func finishFlush(_ sstable: LiveSSTable?) {
-        flushing.removeFirst()
+        let memtable = flushing.removeFirst()
+        if let position = memtable.lastPosition {
+            replayable.append((position.segment, memtable.minTimestamp))
+        }
         if let sstable { sstables.insert(sstable, at: 0) }
     }
 
