@@ -42,7 +42,7 @@ final class TestProcessor {
     /// Lets time pass.
     func advance(seconds: UInt64) {
         clock.advance(nanoseconds: seconds * 1_000_000_000)
-        ManualExecutor.runUntilIdle(executors)
+        Environment.runUntilIdle(executors)
     }
 
     /// Executes a statement, all pages of it, and says what came of it: a line a row with `|` between
@@ -68,7 +68,7 @@ final class TestProcessor {
         let box = Box()
         let origin = StatementOrigin(keyspace: keyspace)
         processor.query(text, parameters, origin) { box.outcome = $0 }
-        ManualExecutor.runUntilIdle(executors)
+        Environment.runUntilIdle(executors)
         guard let outcome = box.outcome else { return ("error: no answer\n", nil) }
         switch outcome.result {
         case .failure(let error): return ("error: \(error.message)\n", nil)
