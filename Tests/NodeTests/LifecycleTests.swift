@@ -275,69 +275,98 @@ import Testing
 
     // MARK: Backpressure
 
-    @Test func writesAreRefusedWhileFlushesFailAndGoOnWhenTheDiskWorksAgain() throws {
-        let faults = FaultInjectingFileSystem(wrapping: fileSystem)
+    /// A node whose memtables are full with the first write, and whose flushes fail.
+    private func openFull(
+        _ faults: FaultInjectingFileSystem,
+        _ first: TestMutation,
+        _ tables: [TableSchema]
+    ) throws -> TestNode {
         let node = try TestNode(faults, clock: clock) { options in
             options.store.memtableSpace = 0
             options.store.unflushedSpaceMax = 1
         }
-        try node.change(TestTables.keyspace, .putTable(table))
+        try node.change(TestTables.keyspace)
+        for table in tables { try node.change(.putTable(table)) }
         faults.plan = .matching { operation, path in operation == .create && path.hasSuffix(".tmp") }
-        try node.write(insert(1, into: table))
-        let answer = Box<WriteError??>(nil)
-        node.startWrite(insert(2, into: table)) { answer.value = .some($0) }
-        node.advance(seconds: 5)
-        guard case .some(.some(.flushFailing)) = answer.value else {
-            Issue.record("the write was not refused with the reason: \(String(describing: answer.value))")
-            return
-        }
-        #expect(try numbers(node, table) == [1])
-        faults.plan = .none
-        node.advance(seconds: 60)
-        try node.write(insert(2, into: table))
-        #expect(try numbers(node, table) == [1, 2])
+        node.startWrite(first) { error in #expect(error == nil) }
+        node.settleShards()
+        return node
     }
 
-    @Test func writesGoOnWhenTheTableThatFilledTheMemoryIsDropped() throws {
+    @Test func writesWaitForAFlushAndGoOnWhenTheDiskWorksAgain() throws {
         let faults = FaultInjectingFileSystem(wrapping: fileSystem)
-        let node = try TestNode(faults, clock: clock) { options in
-            options.store.memtableSpace = 0
-            options.store.unflushedSpaceMax = 1
-        }
-        let doomed = TestTables.table("doomed", number: 5)
-        try node.change(TestTables.keyspace, .putTable(table), .putTable(doomed))
-        faults.plan = .matching { operation, path in operation == .create && path.hasSuffix(".tmp") }
-        try node.write(insert(1, into: doomed))
-        let isRefused = Box(false)
-        node.startWrite(insert(2, into: table)) { error in isRefused.value = error != nil }
+        let node = try openFull(faults, insert(1, into: table), [table])
+        let isDone = Box(false)
+        node.startWrite(insert(2, into: table)) { error in isDone.value = error == nil }
+        node.settleShards()
         node.drain()
-        #expect(isRefused.value)
+        #expect(!isDone.value)
+        #expect(node.node.shards[0].store.lastBackgroundError != nil)
+        // Once a flush has failed, nobody else is made to wait.
+        do {
+            try node.write(insert(3, into: table))
+            Issue.record("a write was taken that there is no memory for")
+        } catch WriteError.flushFailing {
+            // As it should be.
+        }
+        faults.plan = .none
+        node.advance(seconds: 60)
+        #expect(isDone.value)
+        try node.write(insert(4, into: table))
+        #expect(try numbers(node, table) == [1, 2, 4])
+    }
+
+    @Test func writesThatWaitGoOnWhenTheTableThatFilledTheMemoryIsDropped() throws {
+        let faults = FaultInjectingFileSystem(wrapping: fileSystem)
+        let doomed = TestTables.table("doomed", number: 5)
+        let node = try openFull(faults, insert(1, into: doomed), [table, doomed])
+        let isDone = Box(false)
+        node.startWrite(insert(2, into: table)) { error in isDone.value = error == nil }
+        node.settleShards()
+        node.drain()
+        #expect(!isDone.value)
         try node.change(.dropTable(keyspace: "k", name: "doomed"))
-        try node.write(insert(2, into: table))
+        #expect(isDone.value)
         faults.plan = .none
         try node.close()
         #expect(try numbers(try open(), table) == [2])
     }
 
-    @Test func closingWithFailingFlushesKeepsWhatWasAcknowledged() throws {
+    @Test func closingAnswersWritesThatWait() throws {
+        let faults = FaultInjectingFileSystem(wrapping: fileSystem)
+        let node = try openFull(faults, insert(1, into: table), [table])
+        let answer = Box<WriteError??>(nil)
+        node.startWrite(insert(2, into: table)) { answer.value = .some($0) }
+        node.settleShards()
+        node.drain()
+        #expect(throws: StorageError.self) { try node.close() }
+        guard case .some(.some(.closed)) = answer.value else {
+            Issue.record("the write that waited was not refused")
+            return
+        }
+        faults.plan = .none
+        #expect(try numbers(try open(), table) == [1])
+    }
+
+    /// Only flushes that fail make full memtables refuse writes.
+    @Test func aCompactionThatFailedRefusesNoWrites() throws {
         let faults = FaultInjectingFileSystem(wrapping: fileSystem)
         let node = try TestNode(faults, clock: clock) { options in
             options.store.memtableSpace = 0
             options.store.unflushedSpaceMax = 1
         }
         try node.change(TestTables.keyspace, .putTable(table))
-        faults.plan = .matching { operation, path in operation == .create && path.hasSuffix(".tmp") }
         try node.write(insert(1, into: table))
-        let answer = Box<WriteError??>(nil)
-        node.startWrite(insert(2, into: table)) { answer.value = .some($0) }
-        node.drain()
-        #expect(throws: StorageError.self) { try node.close() }
-        guard case .some(.some) = answer.value else {
-            Issue.record("the write was not refused")
-            return
-        }
+        faults.plan = .matching { operation, path in operation == .create && path.hasSuffix(".tmp") }
+        #expect(throws: StorageError.self) { try node.compact(table) }
         faults.plan = .none
-        #expect(try numbers(try open(), table) == [1])
+        let isDone = Box(false)
+        node.startWrite(insert(2, into: table)) { error in #expect(error == nil) }
+        node.settleShards()
+        node.startWrite(insert(3, into: table)) { error in isDone.value = error == nil }
+        node.drain()
+        #expect(isDone.value)
+        #expect(try numbers(node, table) == [1, 2, 3])
     }
 
     // MARK: Faults

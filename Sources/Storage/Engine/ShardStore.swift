@@ -106,7 +106,10 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
             )
         }
         if unflushedBytes > options.unflushedSpaceMax {
-            if let cause = lastBackgroundError { return completion(.flushFailing(cause)) }
+            // A compaction that failed holds up nobody: the flush that runs will make room.
+            if let cause = lastBackgroundError, tables.values.contains(where: { $0.flushFailures > 0 }) {
+                return completion(.flushFailing(cause))
+            }
             waitingWrites.append(WaitingWrite(mutation: mutation.array, completion: completion))
             return
         }
