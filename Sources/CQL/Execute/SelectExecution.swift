@@ -340,11 +340,11 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
             if let outcome = try closeGroup() { return outcome }
         }
         if !groupIsOpen {
-            if rowCount == pageSize { return .pageFull }
             if inPartition >= perPartitionLimit {
                 partitionIsFull = true
                 return nil
             }
+            if rowCount == pageSize { return .pageFull }
             groupIsOpen = true
             inPartition += 1
             swap(&groupKey, &nextGroupKey)
@@ -355,6 +355,8 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         lastKey.append(key)
         lastInPartition = inPartition
         try aggregate()
+        // Of a partition, DISTINCT takes one row.
+        partitionIsFull = plan.isDistinct
         return nil
     }
 

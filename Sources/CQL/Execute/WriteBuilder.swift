@@ -38,7 +38,7 @@ final class WriteBuilder: @unchecked Sendable {  // Owner: a shard's executor, o
             }
         }
         guard timestamp != Int64.min else {
-            throw .invalid("the timestamp \(timestamp) is out of range; the smallest is \(Int64.min + 1)")
+            throw .invalid("the timestamp \(timestamp) is out of bounds; the smallest is \(Int64.min + 1)")
         }
         var timeToLive = plan.table.options.defaultTimeToLive
         if let expression = plan.timeToLive {

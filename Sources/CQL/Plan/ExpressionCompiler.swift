@@ -210,13 +210,15 @@ struct ExpressionCompiler {
             )
         }
         var arguments: [Expression] = []
+        var types: [CQLType] = []
         for (index, argument) in call.arguments.enumerated() {
             let argumentType = try result.argumentType(index, of: argument)
+            types.append(argumentType)
             arguments.append(
                 try compile(argument, as: argumentType, for: "arg\(index)(\(functionName))")
             )
         }
-        return .call(result, arguments)
+        return .call(result.resolved(types), arguments)
     }
 
     /// `token(…)` of values: the token that they have as a partition key.

@@ -321,10 +321,28 @@ struct RestrictionPlanner {
         }
     }
 
+    /// The same for a choice of several columns at one of them.
+    private mutating func addFilters(
+        of multi: ClusteringChoice,
+        _ column: ColumnSchema
+    ) throws(CQLError) {
+        guard let index = multi.columns.firstIndex(where: { $0.id == column.id }) else { return }
+        switch multi.choice {
+        case .one(let values): addFilter(column, .equal(values[index]))
+        case .many(let values) where multi.columns.count == 1:
+            addFilter(column, .in(values.map { $0[0] }))
+        default: throw .notYet("a multi-column IN that skips preceding clustering columns")
+        }
+    }
+
     private mutating func planClustering() throws(CQLError) {
         var isPrefix = true
         for column in table.clustering {
             if let multi = multiColumn, multi.columns.contains(where: { $0.id == column.id }) {
+                if !isPrefix, equals[column.name] == nil, bounds[column.name] == nil {
+                    try addFilters(of: multi, column)
+                    continue
+                }
                 guard isPrefix, equals[column.name] == nil, bounds[column.name] == nil else {
                     throw .invalid(
                         "Clustering column \"\(column.name)\" cannot be restricted by both a"
@@ -364,6 +382,12 @@ struct RestrictionPlanner {
 
     private mutating func planMultiSlices() throws(CQLError) {
         for slice in multiSlices {
+            if slice.columns.count == 1,
+                slice.columns[0].position > restrictions.clusteringPrefixCount
+            {
+                addFilter(slice.columns[0], .compare(slice.comparison, slice.values[0]))
+                continue
+            }
             guard slice.columns[0].position == restrictions.clusteringPrefixCount else {
                 throw .invalid(
                     "Clustering column \"\(slice.columns[0].name)\" cannot be restricted"

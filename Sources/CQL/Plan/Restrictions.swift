@@ -182,8 +182,11 @@ extension Restrictions {
     ) throws(CQLError) -> [EndingRange] {
         guard restrictsClustering else { return [.all] }
         var prefixes: [[UInt8]] = [[]]
+        var size = 0
         for choice in clustering {
             let values = try choice.choice.values(choice.columns, bindings)
+            size += values.map { $0.reduce(0) { $0 + $1.count } }.max() ?? 0
+            try PartitionKeyEncoding.checkClustering(size)
             prefixes = prefixes.flatMap { start in
                 values.map { start + ClusteringEncoding.prefix($0, choice.columns) }
             }
@@ -202,6 +205,7 @@ extension Restrictions {
                 for (expression, column) in zip(slice.values, slice.columns) {
                     values.append(try expression.required(column.name, bindings))
                 }
+                try PartitionKeyEncoding.checkClustering(values.reduce(0) { $0 + $1.count })
                 within = EndingRange.intersection(
                     within,
                     ClusteringEncoding.slices(
@@ -324,6 +328,16 @@ enum PartitionKeyEncoding {
             )
         }
         if count == 0, !isComposite { throw .invalid("Key may not be empty") }
+    }
+
+    /// Refuses values for the clustering columns that are too long together.
+    static func checkClustering(_ count: Int) throws(CQLError) {
+        guard count <= valueSizeMax else {
+            throw .invalid(
+                "Key length of \(count) is longer than maximum of \(valueSizeMax)"
+                    + " (clustering columns)"
+            )
+        }
     }
 
     /// The serialized partition key of one value for each column.

@@ -163,7 +163,14 @@ struct SelectPlanner {
         }
         var arguments: [Selector] = []
         var types: [CQLType] = []
-        for argument in call.arguments {
+        for (index, argument) in call.arguments.enumerated() {
+            if argument.isConstant {
+                let type = try function.argumentType(index, of: argument)
+                let value = try compiler.compile(argument, as: type, for: "arg\(index)(\(name))")
+                arguments.append(.constant(value))
+                types.append(type)
+                continue
+            }
             let (selector, type) = try compile(argument)
             arguments.append(selector)
             types.append(type)
@@ -395,6 +402,17 @@ enum SelectorName {
 
     private static func arguments(_ call: FunctionCall) -> String {
         call.arguments.map { of($0) }.joined(separator: ", ")
+    }
+}
+
+extension Term {
+    /// Whether it is a constant or a bind marker, whose type its place decides.
+    fileprivate var isConstant: Bool {
+        switch form {
+        case .literal, .marker: true
+        case .typeHint(_, let inner): inner.isConstant
+        default: false
+        }
     }
 }
 
