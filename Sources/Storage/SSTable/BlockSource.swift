@@ -29,8 +29,8 @@ package final class UncachedBlocks: BlockSource {
     }
 }
 
-/// Reads ahead in large pieces, for a scan front to back of one file (compaction): it leaves the
-/// shard's cache alone.
+/// Reads ahead in large pieces, for a scan of one file (compaction): it leaves the shard's cache
+/// alone.
 ///
 /// A block that lies elsewhere is read by itself.
 package final class SequentialBlocks: BlockSource {
@@ -56,11 +56,16 @@ package final class SequentialBlocks: BlockSource {
             guard handle.storedCount <= windowCount, reader.contains(handle) else {
                 return try reader.readBlock(handle, scratch: &scratch)
             }
+            // A scan backwards gets the window that ends with the block.
+            let isBackwards = owner == ObjectIdentifier(reader) && handle.offset < windowOffset
+            let start =
+                isBackwards
+                ? max(handle.end - windowCount, SSTableFormat.headerCount) : handle.offset
             owner = nil
             window.removeAll()
-            let count = min(windowCount, reader.count - handle.offset)
-            try reader.read(at: handle.offset, count: count, into: &window)
-            windowOffset = handle.offset
+            let count = min(windowCount, reader.count - start)
+            try reader.read(at: start, count: count, into: &window)
+            windowOffset = start
             owner = ObjectIdentifier(reader)
         }
         let start = handle.offset - windowOffset
