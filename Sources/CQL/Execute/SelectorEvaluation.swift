@@ -63,9 +63,10 @@ struct SelectorEvaluator {
         }
     }
 
-    /// The times to live of a collection's elements; null for those that don't expire.
+    /// The times to live of a collection's elements, null for those that don't expire; nil when none
+    /// does.
     private func timesToLive(of times: [RowDecoder.CellTime]) -> [UInt8]? {
-        if times.isEmpty { return nil }
+        guard times.contains(where: { $0.expiry != 0 }) else { return nil }
         var writer = ByteWriter(capacity: 4 + times.count * 8)
         writer.appendBigEndian(Int32(truncatingIfNeeded: times.count))
         for time in times {

@@ -434,6 +434,14 @@ struct ConditionPlanner {
         case (.in, .term(let term)):
             let list = CQLType.list(type.frozen, frozen: true)
             return .inList(try compiler.compile(term, as: list, for: "in(\(column.name))"))
+        case (.contains, .term(let term)):
+            let element = try column.type.containedType(relation.position, column.name)
+            return .contains(try compiler.compile(term, as: element, for: "value(\(column.name))"))
+        case (.containsKey, .term(let term)):
+            guard case .map(let key, _, _) = column.type else {
+                throw .invalid("Cannot use CONTAINS KEY on non-map column \(column.name)")
+            }
+            return .containsKey(try compiler.compile(term, as: key, for: "key(\(column.name))"))
         case (_, .term(let term)):
             guard let comparison = relation.operator.comparison else { break }
             return .compare(comparison, try compiler.compile(term, as: type, for: column.name))
