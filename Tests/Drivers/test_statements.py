@@ -87,6 +87,8 @@ def test_aggregates(readings):
         "SELECT count(*), min(at), max(at), sum(value), avg(value) FROM readings WHERE sensor = 0",
     ) == [(100, 0, 99, 1237.5, 12.375)]
     assert values(readings, "SELECT count(*) FROM readings") == [(1000,)]
+    grouped = values(readings, "SELECT sensor, count(*), max(value) FROM readings GROUP BY sensor")
+    assert sorted(grouped) == [(sensor, 100, 24.75) for sensor in range(10)]
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 999, 1000, 5000])
