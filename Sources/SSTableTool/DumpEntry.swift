@@ -51,7 +51,8 @@ struct DumpEntry {
                 }
             return ["range deletion \(change), \(side) \(clusteringText)"]
         case .row(let liveness, let deletion, let cells):
-            var head = key.kind == Key.staticRow ? "static row" : "row \(clusteringText)"
+            var head = key.kind == Key.staticRow ? "static row" : "row"
+            if !key.clustering.isEmpty { head += " " + clusteringText }
             if let liveness {
                 head += "  written \(Text.time(microseconds: liveness.timestamp))"
                 if liveness.ttl > 0 {
@@ -126,6 +127,12 @@ struct DumpEntry {
         switch type {
         case .int, .bigint, .smallint, .tinyint, .counter, .varint:
             return value.isEmpty || text.hasPrefix("0x") ? .text(text) : .number(text)
+        case .double, .float:
+            let isFinite = text.utf8.allSatisfy { byte in
+                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+                    || "+-.eE".utf8.contains(byte)
+            }
+            return isFinite && !text.isEmpty ? .number(text) : .text(text)
         case .boolean: return text == "true" || text == "false" ? .number(text) : .text(text)
         default: return .text(text)
         }

@@ -23,6 +23,8 @@ package final class DumpReport {
     private let output: ReportOutput
     private let options: Options
     private let opening: SSTableOpening
+    /// The line above a file's entries, until the first of them is shown.
+    private var title: String?
     /// Whether the key that was asked for isn't one of the table.
     package private(set) var hasUsageError = false
 
@@ -38,7 +40,7 @@ package final class DumpReport {
         var isSound = true
         for path in files {
             guard let reader = opening.open(path, isSound: &isSound) else { continue }
-            if files.count > 1, !options.isJSON { output.line("# \(path)") }
+            title = files.count > 1 && !options.isJSON ? "# \(path)" : nil
             do throws(StorageError) {
                 isSound = try show(reader) && isSound
             } catch {
@@ -55,9 +57,7 @@ package final class DumpReport {
         let keys = KeyText(reader)
         let cursor = SSTableCursor(reader, source: SequentialBlocks())
         var prefix: [UInt8] = []
-        if options.key.isEmpty {
-            try cursor.seekToFirst()
-        } else {
+        if !options.key.isEmpty {
             do {
                 prefix = try keys.partitionPrefix(options.key)
             } catch {
@@ -67,13 +67,17 @@ package final class DumpReport {
                 errors.flush()
                 return false
             }
-            try prefix.withView { (view) throws(StorageError) in try cursor.seek(atOrAfter: view) }
         }
         var isSound = true
+        try move(cursor, &isSound) { () throws(StorageError) in
+            try prefix.withView { (view) throws(StorageError) in try cursor.seek(atOrAfter: view) }
+        }
         var left = options.limit ?? Int.max
         var partition: [UInt8] = []
         while cursor.isValid, left > 0, prefix.withView({ cursor.key.hasPrefix($0) }) {
             left -= 1
+            if let title { output.line(title) }
+            title = nil
             do throws(MalformedBytes) {
                 try showEntry(cursor, keys, &partition)
             } catch {
@@ -81,9 +85,37 @@ package final class DumpReport {
                 output.line("# can't decode an entry: \(error)")
                 showRaw(cursor)
             }
-            try cursor.next()
+            try move(cursor, &isSound) { () throws(StorageError) in try cursor.next() }
         }
         return isSound
+    }
+
+    /// Moves the cursor; reports a damaged block that is in its way and goes on behind it.
+    private func move(
+        _ cursor: SSTableCursor,
+        _ isSound: inout Bool,
+        _ body: () throws(StorageError) -> Void
+    ) throws(StorageError) {
+        var offset = -1
+        var behind: [UInt8]?
+        while true {
+            do throws(StorageError) {
+                guard let key = behind else { return try body() }
+                return try key.withView { (key) throws(StorageError) in
+                    try cursor.seek(atOrAfter: key)
+                }
+            } catch {
+                guard case .corruption(let corruption) = error, let keys = corruption.keys else {
+                    throw error
+                }
+                // Blocks come in the order of keys. Again the same one: it is the last.
+                guard corruption.offset > offset else { return }
+                isSound = false
+                opening.report(cursor.reader.path, error)
+                offset = corruption.offset
+                behind = keys.last
+            }
+        }
     }
 
     private func showEntry(

@@ -62,7 +62,8 @@ package struct InfoReport {
         lines += columns(statistics, keys)
         for (index, partition) in statistics.largestPartitions.enumerated() {
             let text =
-                "\(Text.size(partition.byteCount)), \(Text.number(partition.rowCount)) rows: "
+                "\(Text.size(partition.byteCount)), \(Text.number(partition.rowCount)) "
+                + (partition.rowCount == 1 ? "row: " : "rows: ")
                 + keys.describe(partition.partition)
             lines.append((index == 0 ? "largest partitions" : "", text))
         }

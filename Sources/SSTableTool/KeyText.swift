@@ -94,8 +94,12 @@ struct KeyText {
                 return parts.joined(separator: ", ")
             }
             if let partition = partition(view) { return partition }
-            guard view.count >= 8 else { return view.isEmpty ? "(none)" : CQLType.hex(view) }
-            return "token \(Key.token(of: view)), bytes \(CQLType.hex(view.dropFirst(8)))"
+            guard view.count < 8 else {
+                return "token \(Key.token(of: view)), bytes \(CQLType.hex(view.dropFirst(8)))"
+            }
+            // An index key may be shorter than a token: what follows it begins with zeros at least.
+            let padded = view.array + [UInt8](repeating: 0, count: 8 - view.count)
+            return "token \(padded.withView { Key.token(of: $0) })"
         }
     }
 

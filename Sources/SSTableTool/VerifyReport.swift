@@ -43,7 +43,8 @@ package struct VerifyReport {
             output.line(
                 "\(checked) \(checked == 1 ? "file" : "files"), \(Text.size(bytes)) checked in "
                     + "\(Text.decimal(seconds, digits: 2)) s (\(Text.decimal(rate, digits: 0)) MB/s): "
-                    + (problems == 0 ? "all sound" : "\(problems) problems")
+                    + (problems == 0
+                        ? "all sound" : problems == 1 ? "1 problem" : "\(problems) problems")
             )
         }
         return problems == 0
@@ -80,7 +81,7 @@ package struct VerifyReport {
                 let first = keys?.describe(span.first) ?? Hexadecimal.text(span.first)
                 let last = keys?.describe(span.last) ?? Hexadecimal.text(span.last)
                 output.line("           keys from \(first)")
-                output.line("                to   \(last)")
+                output.line("           to        \(last)")
             }
         }
         if case .corruption(let error) = result.problems[0] {

@@ -45,7 +45,7 @@ package struct CorruptionError: Error, Equatable, Sendable, CustomStringConverti
     package let expected: String
     /// What was there.
     package let found: String
-    /// The keys that the damaged part may hold, if it is known: from the first (included) to the last.
+    /// The keys that the damaged part may hold, if it is known.
     package private(set) var keys: KeySpan?
     /// What a person can do.
     package let advice: String
@@ -88,7 +88,9 @@ package struct CorruptionError: Error, Equatable, Sendable, CustomStringConverti
     }
 }
 
-/// A run of keys of an SSTable, both ends included.
+/// A run of keys of an SSTable: none below `first`, none above `last`.
+///
+/// Both may be shorter than keys are: what an index needs to tell blocks apart.
 package struct KeySpan: Equatable, Sendable, CustomStringConvertible {
     package let first: [UInt8]
     package let last: [UInt8]

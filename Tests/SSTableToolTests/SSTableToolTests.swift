@@ -268,6 +268,42 @@ struct SSTableToolTests {
         #expect(json.text.contains(#""kind":"damage","offset":32,"#))
     }
 
+    @Test("dump goes on behind a damaged block and reports it")
+    func dumpDamaged() throws {
+        let fileSystem = try SSTableToolTests.fileSystem()
+        let sound = ReportOutput()
+        let options = DumpReport.Options()
+        #expect(
+            DumpReport(fileSystem: fileSystem, output: sound, options: options)
+                .run([SSTableToolTests.path])
+        )
+        let reader = try SSTableReader.open(fileSystem: fileSystem, path: SSTableToolTests.path)
+        let count = reader.statistics.dataBlockCount
+        #expect(count == 3)
+        // One block after the other is damaged; the rows of the others are shown.
+        var offsets = Set<Int>()
+        for offset in stride(from: 33, to: 32 + reader.statistics.regionCount, by: 20) {
+            try fileSystem.flipBit(SSTableToolTests.path, offset: offset, bit: 0)
+            let report = SSTableVerifier.verify(
+                fileSystem: fileSystem,
+                path: SSTableToolTests.path
+            )
+            if case .corruption(let error) = report.problems[0], report.blockCount == count + 1 {
+                offsets.insert(error.offset)
+                let output = ReportOutput()
+                let dump = DumpReport(fileSystem: fileSystem, output: output, options: options)
+                #expect(!dump.run([SSTableToolTests.path]))
+                #expect(output.text.contains("damaged file"))
+                let shown = output.text.split(separator: "\n").filter { $0.hasPrefix("  ") }
+                let all = sound.text.split(separator: "\n").filter { $0.hasPrefix("  ") }
+                #expect(shown.count < all.count && shown.count > all.count / 3)
+                #expect(Set(shown).isSubset(of: Set(all)))
+            }
+            try fileSystem.flipBit(SSTableToolTests.path, offset: offset, bit: 0)
+        }
+        #expect(offsets.count == count)
+    }
+
     @Test("A path that means no SSTable is named")
     func wrongPaths() throws {
         let fileSystem = try SSTableToolTests.fileSystem()

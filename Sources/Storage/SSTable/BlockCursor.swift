@@ -22,35 +22,41 @@ final class BlockCursor {
     /// Where the current entry begins, and the one after it, in the block.
     private(set) var entryOffset = 0
     private var nextOffset = 0
-    private var keyBase = ByteView.nowhere
-    private var keyCount = 0
     private var valueOffset = 0
     private var valueCount = 0
 
-    /// The key as it is put together from its parts.
-    private var scratch: UnsafeMutableRawPointer
-    private var scratchCapacity: Int
+    /// The current key, in the block where it is whole there, else in `scratch`, or in `interval`.
+    private var keyBase = ByteView.nowhere
+    private var keyCount = 0
+    /// Where a key is put together from its parts.
+    private var scratch = UnsafeMutableRawPointer(mutating: ByteView.nowhere)
+    private var scratchCapacity = 0
 
     /// The entries of one restart interval, gathered to walk through them backwards.
-    private var interval: [IntervalEntry] = []
-    private var intervalKeys = ByteWriter(capacity: 16)
+    private var interval: Interval?
+    /// The current entry's place in `interval`; -1 when walking forwards.
     private var intervalPosition = -1
 
-    private struct IntervalEntry {
-        let entryOffset: Int
-        let nextOffset: Int
-        let keyOffset: Int
-        let keyCount: Int
-        let valueOffset: Int
-        let valueCount: Int
+    private final class Interval {
+        // Of one cursor, and so of one thread: checked access would double the cost of a step.
+        @exclusivity(unchecked) var entries: [Entry] = []
+        @exclusivity(unchecked) var keys = ByteWriter(capacity: 1024)
+
+        struct Entry {
+            let entryOffset: Int
+            let nextOffset: Int
+            let keyOffset: Int
+            let keyCount: Int
+            let valueOffset: Int
+            let valueCount: Int
+        }
     }
 
-    init() {
-        scratchCapacity = 128
-        scratch = UnsafeMutableRawPointer.allocate(byteCount: scratchCapacity, alignment: 16)
-    }
+    init() {}
 
-    deinit { scratch.deallocate() }
+    deinit {
+        if scratchCapacity > 0 { scratch.deallocate() }
+    }
 
     /// The current entry's key, valid until the cursor moves.
     var key: ByteView { ByteView(keyBase, count: keyCount) }
@@ -86,6 +92,8 @@ final class BlockCursor {
         isValid = false
         isMalformed = false
         intervalPosition = -1
+        keyCount = 0
+        valueCount = 0
     }
 
     // MARK: Moving
@@ -151,7 +159,7 @@ final class BlockCursor {
 
     /// Moves to the next entry; false after the last.
     func next() -> Bool {
-        if intervalPosition >= 0 { leaveInterval() }
+        intervalPosition = -1
         guard nextOffset < entriesEnd else { return leave() }
         return decode(at: nextOffset)
     }
@@ -273,20 +281,34 @@ final class BlockCursor {
         guard let lengths = readLengths(at: offset), lengths.shared <= keyCount else {
             return fail()
         }
-        let count = lengths.shared + lengths.unshared
-        if count > scratchCapacity { growScratch(count) }
-        (scratch + lengths.shared).copyMemory(
-            from: base + lengths.bodyOffset,
-            byteCount: lengths.unshared
-        )
-        keyBase = UnsafeRawPointer(scratch)
-        keyCount = count
+        if lengths.shared == 0 {
+            keyBase = base + lengths.bodyOffset
+            keyCount = lengths.unshared
+        } else {
+            extendKey(lengths)
+        }
         valueOffset = lengths.bodyOffset + lengths.unshared
         valueCount = lengths.valueCount
         entryOffset = offset
         nextOffset = lengths.end
         isValid = true
         return true
+    }
+
+    /// Puts the next key together: the beginning of the current one and the suffix in the block.
+    @inline(__always)
+    private func extendKey(_ lengths: Lengths) {
+        let count = lengths.shared + lengths.unshared
+        if count > scratchCapacity { growScratch(count) }
+        if keyBase != UnsafeRawPointer(scratch) {
+            scratch.copyMemory(from: keyBase, byteCount: lengths.shared)
+            keyBase = UnsafeRawPointer(scratch)
+        }
+        (scratch + lengths.shared).copyMemory(
+            from: base + lengths.bodyOffset,
+            byteCount: lengths.unshared
+        )
+        keyCount = count
     }
 
     private func jump(to restart: Int) -> Bool {
@@ -315,36 +337,40 @@ final class BlockCursor {
 
     /// Decodes the entries from a restart point up to the offset `end` into `interval`.
     private func gather(restart: Int, before end: Int) -> Bool {
-        interval.removeAll(keepingCapacity: true)
-        intervalKeys.removeAll()
+        let interval = self.interval ?? Interval()
+        self.interval = interval
+        interval.entries.removeAll(keepingCapacity: true)
+        // The current key may be in there, but is not needed any more.
+        interval.keys.removeAll()
         guard jump(to: restart) else { return false }
         while true {
-            interval.append(
-                IntervalEntry(
+            interval.entries.append(
+                Interval.Entry(
                     entryOffset: entryOffset,
                     nextOffset: nextOffset,
-                    keyOffset: intervalKeys.count,
+                    keyOffset: interval.keys.count,
                     keyCount: keyCount,
                     valueOffset: valueOffset,
                     valueCount: valueCount
                 )
             )
-            intervalKeys.append(key)
-            guard interval.count <= SSTableFormat.restartIntervalMax else { return fail() }
+            interval.keys.append(key)
+            guard interval.entries.count <= SSTableFormat.restartIntervalMax else { return fail() }
             guard nextOffset < end else { return nextOffset == end || fail() }
             guard decode(at: nextOffset) else { return false }
         }
     }
 
     private func enterInterval() -> Bool {
-        intervalPosition = interval.count - 1
+        intervalPosition = (interval?.entries.count ?? 0) - 1
         useInterval()
         return true
     }
 
     private func useInterval() {
-        let entry = interval[intervalPosition]
-        keyBase = intervalKeys.view.base + entry.keyOffset
+        guard let interval else { return }
+        let entry = interval.entries[intervalPosition]
+        keyBase = interval.keys.view.base + entry.keyOffset
         keyCount = entry.keyCount
         valueOffset = entry.valueOffset
         valueCount = entry.valueCount
@@ -353,20 +379,17 @@ final class BlockCursor {
         isValid = true
     }
 
-    /// Brings the current key back to where forward decoding extends it.
-    private func leaveInterval() {
-        intervalPosition = -1
-        scratch.copyMemory(from: keyBase, byteCount: keyCount)
-        keyBase = UnsafeRawPointer(scratch)
-    }
-
     // MARK: Ends
 
+    @inline(never)
     private func growScratch(_ count: Int) {
-        let capacity = max(count, scratchCapacity * 2)
+        let capacity = max(count, scratchCapacity * 2, 128)
         let moved = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
-        moved.copyMemory(from: scratch, byteCount: scratchCapacity)
-        scratch.deallocate()
+        if keyBase == UnsafeRawPointer(scratch) {
+            moved.copyMemory(from: scratch, byteCount: keyCount)
+            keyBase = UnsafeRawPointer(moved)
+        }
+        if scratchCapacity > 0 { scratch.deallocate() }
         scratch = moved
         scratchCapacity = capacity
     }

@@ -10,7 +10,7 @@ package import Model
 ///
 ///     top index (in memory) -> index block -> data block
 package final class SSTableCursor {
-    package let reader: SSTableReader
+    package private(set) var reader: SSTableReader
     private let source: any BlockSource
     private let top = BlockCursor()
     private let index = BlockCursor()
@@ -34,6 +34,18 @@ package final class SSTableCursor {
         self.reader = reader
         self.source = source
         block = IndexEntry(handle: BlockHandle(offset: 0, storedCount: 0))
+    }
+
+    /// Turns to another file, in the memory that the cursor has; it then stands nowhere.
+    package func reuse(for reader: SSTableReader) {
+        self.reader = reader
+        isValid = false
+        openDeletion = nil
+        indexOffset = -1
+        dataOffset = -1
+        top.detach()
+        index.detach()
+        data.detach()
     }
 
     /// The current entry's key; valid until the cursor moves.
