@@ -86,6 +86,8 @@ NOT_THERE = [
     ("CREATE TRIGGER x ON t USING 'y'", "trigger"),
     ("CREATE ROLE r", "role"),
     ("GRANT ALL ON t TO r", "grant"),
+    ("SELECT p + 1 FROM t", "arithmetic"),
+    ("SELECT JSON * FROM t", "json"),
 ]
 
 

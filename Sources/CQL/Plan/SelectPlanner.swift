@@ -132,7 +132,7 @@ struct SelectPlanner {
             return (.constant(.constant(value)), type)
         default: break
         }
-        throw .notYet("this form of selector (\(SelectorName.of(term)))")
+        throw .notYet("\(SelectorName.kind(of: term)) in a selection")
     }
 
     private mutating func compile(
@@ -397,6 +397,18 @@ enum SelectorName {
             return "(\((try? type.resolved())?.description ?? "?"))\(of(inner))"
         case .marker: return "?"
         default: return "?"
+        }
+    }
+
+    /// What kind of selector a term is, for saying that it isn't supported.
+    static func kind(of term: Term) -> String {
+        switch term.form {
+        case .arithmetic, .negation: "arithmetic"
+        case .slice: "a slice of a collection"
+        case .element: "an element of a collection that isn't a column"
+        case .field: "a field of a user-defined type"
+        case .list, .set, .map, .tuple, .userType: "a collection or tuple of selectors"
+        default: "this form of selector"
         }
     }
 
