@@ -43,6 +43,11 @@ package final class Arena: @unchecked Sendable {  // Owner: one shard writes; re
         return UInt32(truncatingIfNeeded: offset)
     }
 
+    /// Takes back what was given out last, if that is `count` bytes at `offset`; else does nothing.
+    package func reclaim(_ offset: UInt32, count: Int) {
+        if Int(offset) + count == used, count > 0 { used = Int(offset) }
+    }
+
     /// Gives out `count` bytes without alignment. The caller has checked `hasRoom`.
     package func allocateUnaligned(_ count: Int) -> UInt32 {
         let offset = used

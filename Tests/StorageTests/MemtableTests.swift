@@ -13,6 +13,39 @@ struct MemtableTests {
         return writer.array + rest
     }
 
+    /// A row with one cell of `count` bytes.
+    static func row(column: UInt32, timestamp: Int64, count: Int) -> [UInt8] {
+        var writer = ByteWriter()
+        RowEncoder.begin(liveness: nil, base: timestamp, to: &writer)
+        [UInt8](repeating: 7, count: count).withView { bytes in
+            let cell = Cell(column: column, flags: [], timestamp: timestamp, value: bytes)
+            RowEncoder.append(cell, base: timestamp, to: &writer)
+        }
+        return writer.array
+    }
+
+    @Test("A row that grows by merging is refused before it overflows, and overwriting takes no room")
+    func growingRow() throws {
+        let memtable = Memtable(capacity: 1 << 20)
+        let key = Self.key("p", [Key.clustered, Key.endRow])
+        let write = { (column: UInt32, timestamp: Int64) throws -> Bool in
+            try key.withView { (key) throws(MalformedBytes) in
+                try Self.row(column: column, timestamp: timestamp, count: 10_000)
+                    .withView { (row) throws(MalformedBytes) in
+                        try memtable.apply(key: key, value: row)
+                    }
+            }
+        }
+        #expect(try write(0, 1))
+        let before = memtable.byteCount
+        for timestamp in 2..<500 as Range<Int64> { #expect(try write(0, timestamp)) }
+        #expect(memtable.byteCount == before)
+        var columns: UInt32 = 1
+        while try write(columns, 1) { columns += 1 }
+        #expect(columns > 90)
+        #expect(memtable.byteCount <= 1 << 20)
+    }
+
     @Test("Overlapping range deletions give each position the strongest that covers it")
     func rangeDeletions() throws {
         var random = SplitMix(state: 99)
@@ -31,9 +64,10 @@ struct MemtableTests {
                 bound(end).withView {
                     RangeDeletion.append(end: $0, deletion: deletion, to: &value)
                 }
-                try bound(start).withView { (view) throws(MalformedBytes) in
+                let fits = try bound(start).withView { (view) throws(MalformedBytes) in
                     try memtable.apply(key: view, value: value.view)
                 }
+                #expect(fits)
                 for at in start..<end { model[at] = max(model[at], timestamp) }
             }
             let partition = Self.key("p", [])

@@ -164,12 +164,19 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
         _ value: ByteView,
         to table: TableStore
     ) throws(MalformedBytes) -> Memtable {
-        let bytesBefore = table.active?.byteCount ?? 0
-        let memtable = table.memtable(forKey: key.count, value: value.count)
+        let before = table.active
+        let bytesBefore = before?.byteCount ?? 0
+        var memtable = table.memtable(forKey: key.count, value: value.count)
+        if try !memtable.apply(key: key, value: value) {
+            // What it would be merged with takes too much room: it goes into the next one by itself.
+            table.rotate()
+            memtable = table.memtable(forKey: key.count, value: value.count)
+            let fits = try memtable.apply(key: key, value: value)
+            invariant(fits, "a mutation's entry doesn't fit in an empty memtable")
+        }
         // A full memtable that was rotated away still counts as unflushed, no longer as active.
-        let isFresh = memtable.isEmpty
+        let isFresh = memtable !== before
         if isFresh { activeBytes -= bytesBefore }
-        try memtable.apply(key: key, value: value)
         let grown = memtable.byteCount - (isFresh ? 0 : bytesBefore)
         activeBytes += grown
         unflushedBytes += grown

@@ -48,26 +48,34 @@ package final class Memtable: @unchecked Sendable {  // Owner: the shard; read-o
 
     /// Merges one entry of a mutation in.
     ///
+    /// - Returns: false when what comes of the merge doesn't fit; nothing is changed then.
     /// - Throws: `MalformedBytes` when the value is not what its header says; nothing is changed then.
-    package func apply(key: ByteView, value: ByteView) throws(MalformedBytes) {
+    package func apply(key: ByteView, value: ByteView) throws(MalformedBytes) -> Bool {
         guard value.count > 0 else { throw MalformedBytes(offset: 0, expected: "an entry's value") }
         if value[0] & EntryHeader.marker != 0 {
             let range = try RangeDeletion(start: key, value: value)
+            // It may have to rewrite every marker that there is.
+            guard arena.hasRoom(for: markers.count * Memtable.markerSizeMax) else { return false }
             note(range.deletion.timestamp)
             apply(range)
-            return
+            return true
         }
         try noteTimestamps(value)
         let position = rows.find(key)
         guard position.isValid else {
             if value[0] & EntryHeader.partitionDeletion != 0 { partitionDeletionCount += 1 }
             rows.insert(key, value)
-            return
+            return true
         }
         scratch.removeAll()
         try RowMerge.merge(rows.value(position), value, into: &scratch)
+        guard arena.hasRoom(for: scratch.count) else { return false }
         rows.replaceValue(position, with: scratch.view)
+        return true
     }
+
+    /// The most bytes of a marker's value: a header and two deletions of two varints.
+    private static let markerSizeMax = 1 + 4 * Varint.lengthMax
 
     private func note(_ timestamp: Int64) { minTimestamp = min(minTimestamp, timestamp) }
 

@@ -110,8 +110,12 @@ package struct OrderedMap {
     // MARK: Writing
 
     /// Points the entry at a valid place to a copy of `value`.
+    ///
+    /// `value` must not lie in the arena: an old value that was stored last makes room for it.
     package func replaceValue(_ position: Position, with value: ByteView) {
-        store(value, in: entry(position))
+        let entry = entry(position)
+        arena.reclaim(load(entry, 0), count: Int(load(entry, 4)))
+        store(value, in: entry)
     }
 
     /// Adds `key`, which is not in the map, with a copy of `value`.
