@@ -32,6 +32,8 @@ struct BatchExecution: Sendable {
         if writes.contains(where: { $0.0.needsRead }) {
             return try startReading(writes, timestamp, request.nowInSeconds)
         }
+        // One builder for all: it keeps the order of list elements.
+        let builder = processor.builder(origin.shard)
         var mutations: [ShardMutation] = []
         var merged: [Int: [UInt8]] = [:]
         for (statement, values) in writes {
@@ -46,7 +48,7 @@ struct BatchExecution: Sendable {
                     plan,
                     bindings,
                     processor.node,
-                    processor.builder(origin.shard)
+                    builder
                 )
             }
             for mutation in mutations { merged[mutation.shard, default: []] += mutation.bytes }
@@ -67,6 +69,7 @@ struct BatchExecution: Sendable {
         if batch.writes.contains(where: \.needsRead) {
             return try startReading(batch, timestamp, statement, parameters)
         }
+        let builder = processor.builder(origin.shard)
         let merged = try processor.bind(
             statement,
             parameters.values,
@@ -79,7 +82,7 @@ struct BatchExecution: Sendable {
                     plan,
                     bindings,
                     processor.node,
-                    processor.builder(origin.shard)
+                    builder
                 ) {
                     merged[mutation.shard, default: []] += mutation.bytes
                 }

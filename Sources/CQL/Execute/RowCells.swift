@@ -2,7 +2,6 @@
 
 internal import Bytes
 internal import CQLProtocol
-internal import Environment
 internal import Model
 
 /// The time and time to live that a write gives its cells.
@@ -65,7 +64,8 @@ struct WriteTime {
 /// Appends the cells of one change to a row fragment.
 struct CellAppender {
     let time: WriteTime
-    let random: any RandomSource
+    /// Orders the list elements of writes with one timestamp.
+    let sequence: UInt32
     /// The timestamp that the fragment's header fixed.
     let base: Int64
 
@@ -160,12 +160,13 @@ struct CellAppender {
             }
         case .list:
             let values = try CQLType.elements(of: collection)
-            let first = isPrepended
-                ? ListPath.prepending(values.count, at: time.timestamp, random)
-                : ListPath.appending(at: time.timestamp, random)
+            let list = isPrepended
+                ? ListPath(prependedAt: time.timestamp, sequence: sequence)
+                : ListPath(appendedAt: time.timestamp, sequence: sequence)
             for (index, value) in values.enumerated() {
-                let bytes = first.path(index)
-                bytes.withView { put(time.cell(column.id, path: $0, value), to: &writer) }
+                path.removeAll()
+                list.append(index, to: &path)
+                put(time.cell(column.id, path: path.view, value), to: &writer)
             }
         default: break
         }
@@ -261,43 +262,5 @@ enum CollectionCells {
             unique.append(entry)
         }
         return unique
-    }
-}
-
-/// The paths of a list's elements: 16 bytes that sort in the list's order.
-///
-/// The first eight are the write's microseconds with the sign flipped, which puts what is appended
-/// later behind; for what is prepended they count down from a moment in the past. Then four bytes
-/// count the elements of a write and four random ones tell writes of one microsecond apart.
-struct ListPath {
-    private let time: UInt64
-    private let salt: UInt32
-
-    /// Elements behind all that were written before `timestamp`.
-    static func appending(at timestamp: Int64, _ random: any RandomSource) -> ListPath {
-        ListPath(
-            time: UInt64(bitPattern: timestamp) ^ (1 << 63),
-            salt: UInt32(truncatingIfNeeded: random.next())
-        )
-    }
-
-    /// Elements before all that were written before `timestamp`.
-    static func prepending(
-        _ count: Int,
-        at timestamp: Int64,
-        _ random: any RandomSource
-    ) -> ListPath {
-        // A year 2000 is the mirror: prepended elements lie before it, appended ones behind.
-        let mirror: Int64 = 946_684_800_000_000
-        return appending(at: mirror &- (timestamp &- mirror), random)
-    }
-
-    /// The path of the element number `index` of the write.
-    func path(_ index: Int) -> [UInt8] {
-        var writer = ByteWriter(capacity: 16)
-        writer.appendBigEndian(time)
-        writer.appendBigEndian(UInt32(truncatingIfNeeded: index))
-        writer.appendBigEndian(salt)
-        return writer.array
     }
 }

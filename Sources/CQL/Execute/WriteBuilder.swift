@@ -18,9 +18,12 @@ final class WriteBuilder: @unchecked Sendable {  // Owner: a shard's executor, o
     private var partitionKey = ByteWriter(capacity: 128)
     /// The mutation that is being built.
     var mutation = MutationWriter(capacity: 512)
-    private let random: any RandomSource
+    /// Counts the fragments, from a random start: the order of list elements of one timestamp.
+    private var sequence: UInt32
 
-    init(random: any RandomSource) { self.random = random }
+    init(random: any RandomSource) {
+        sequence = UInt32(truncatingIfNeeded: random.next())
+    }
 
     /// The timestamp, clock and time to live of a write.
     static func time(
@@ -199,7 +202,8 @@ final class WriteBuilder: @unchecked Sendable {  // Owner: a shard's executor, o
         value.removeAll()
         RowEncoder.begin(liveness: liveness, base: time.timestamp, to: &value)
         let headerCount = value.count
-        let appender = CellAppender(time: time, random: random, base: time.timestamp)
+        sequence &+= 1
+        let appender = CellAppender(time: time, sequence: sequence, base: time.timestamp)
         for change in changes {
             try appender.append(change, bindings, existing: existing, to: &value)
         }

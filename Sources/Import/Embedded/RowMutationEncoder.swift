@@ -249,10 +249,7 @@ final class RowMutationEncoder {
         for (index, element) in elements.sorted.enumerated() {
             path.removeAll()
             if case .list = column.type {
-                // Elements of a list are ordered by the time of their writing (CQL's list paths).
-                path.appendBigEndian(UInt64(bitPattern: timestamp) ^ (1 << 63))
-                path.appendBigEndian(UInt32(truncatingIfNeeded: index))
-                path.appendBigEndian(salt)
+                ListPath(appendedAt: timestamp, sequence: salt).append(index, to: &path)
             } else {
                 path.append(element.order)
             }
