@@ -81,6 +81,26 @@ struct EmbeddedTests {
         #expect(Set(found.flatMap { $0 }.filter { $0.hasPrefix("name=") }).count == 100)
     }
 
+    @Test("An empty text in a clustering column has the key that CQL gives it")
+    func emptyClusteringText() async throws {
+        _ = try await run("first.csv", "p,c,x\n1,b,3\n", key: "((p), c)")
+        let summary = try await run("second.csv", "p,c,x\n1,,2\n", key: "((p), c)")
+        #expect(summary.written == 1)
+        let node = try Node.open(
+            environment: environment,
+            options: NodeOptions(dataDirectory: "db", shardCount: 1),
+            executors: [ManualExecutor()]
+        )
+        let table = try #require(node.schema.table("demo", "t"))
+        #expect(table.column("c")?.type == .text)
+        var key = ByteWriter()
+        ValueCoding.int32(1).withView { Key.appendPartition($0, to: &key) }
+        let partitionLength = key.count
+        key.append([Key.clustered, Key.component, 0, Key.endRow])
+        let store = try #require(node.shards[0].store.table(storageID: table.storageID))
+        #expect(try store.get(key.view, partitionLength: partitionLength) != nil)
+    }
+
     @Test("Of records with the same key the last one wins, in one batch and over several")
     func lastWins() async throws {
         let lines = (0..<50).map { "1,\($0 % 2),v\(99 - $0)" }

@@ -54,12 +54,7 @@ struct EndingRange: Hashable, Sendable {
 enum ClusteringEncoding {
     /// Appends one component.
     static func append(_ value: ByteView, _ column: ColumnSchema, to writer: inout ByteWriter) {
-        guard value.count > 0 || column.type.hasEmptyValue else {
-            writer.append(Key.componentEmpty)
-            return
-        }
-        writer.append(Key.component)
-        OrderedEncoding.append(
+        Key.appendComponent(
             value,
             type: column.type,
             descending: column.isDescending,

@@ -165,14 +165,8 @@ final class RowMutationEncoder {
     private func encodeClustering(_ batch: RowBatch, _ row: Int) {
         key.append(Key.clustered)
         for column in plan.clustering {
-            let view = RowMutationEncoder.keyValue(batch, row, column.cell)
-            if view.isEmpty {
-                key.append(Key.componentEmpty)
-                continue
-            }
-            key.append(Key.component)
-            OrderedEncoding.append(
-                view,
+            Key.appendComponent(
+                RowMutationEncoder.keyValue(batch, row, column.cell),
                 type: column.type,
                 descending: column.isDescending,
                 to: &key

@@ -117,6 +117,19 @@ package enum Key {
 }
 
 extension Key {
+    /// Appends one clustering component: no bytes of a type that has no such value of its own are
+    /// marked, everything else is encoded in the column's order.
+    package static func appendComponent(
+        _ value: ByteView,
+        type: CQLType,
+        descending: Bool,
+        to writer: inout ByteWriter
+    ) {
+        guard value.count > 0 || type.hasEmptyValue else { return writer.append(componentEmpty) }
+        writer.append(component)
+        OrderedEncoding.append(value, type: type, descending: descending, to: &writer)
+    }
+
     /// Appends the part of a composite partition key for one of its columns, as Cassandra's
     /// CompositeType serializes it: length (2 bytes), value, end-of-component 0.
     ///
