@@ -86,7 +86,7 @@ package final class Node: Sendable {
             switch result {
             case .failure(let error): done(.failure(error))
             case .success(let (old, new)):
-                let gate = SchemaGate(count: shards.count + 1) { [self] in
+                let gate = Countdown<Never>(shards.count + 1) { [self] _ in
                     removeUnknownFiles(old, new)
                     done(.success(new))
                 }
@@ -142,7 +142,7 @@ package final class Node: Sendable {
         _ body: @escaping @Sendable (Shard, @escaping @Sendable (StorageError?) -> Void) -> Void,
         done: @escaping @Sendable (StorageError?) -> Void
     ) {
-        let gate = ErrorGate(count: shards.count, done: done)
+        let gate = Countdown(shards.count, done: done)
         for shard in shards {
             shard.executor.execute { body(shard) { gate.finish($0) } }
         }

@@ -207,7 +207,7 @@ package struct BatchLog: Sendable {
             done(error.map { CQLError(write: $0) })
         }
         guard !mutations.isEmpty else { return finish(nil) }
-        let guarded = Guarded(mutations.count)
+        let gate = Countdown<WriteError>(mutations.count, done: finish)
         for (shard, bytes) in mutations {
             node.shards[shard].run { shard in
                 bytes.withView { view in
@@ -215,7 +215,7 @@ package struct BatchLog: Sendable {
                         // A table that was dropped since wants nothing more.
                         var error = error
                         if case .unknownTable = error { error = nil }
-                        if let outcome = guarded.finish(error) { finish(outcome) }
+                        gate.finish(error)
                     }
                 }
             }

@@ -13,7 +13,6 @@ struct RowFilter: Sendable {
         case anyOf([[UInt8]?]), noneOf([[UInt8]?])
         case contains([UInt8]), containsKey([UInt8])
         case element(key: [UInt8], Comparison?, [UInt8]?)
-        case never
     }
 
     let column: ColumnSchema
@@ -66,7 +65,6 @@ struct RowFilter: Sendable {
         case .element(let key, let comparison, let expression):
             let key = try key.required(name, bindings)
             test = .element(key: key, comparison, try value(expression))
-        case .like, .isNotNull: test = .never
         }
     }
 
@@ -80,7 +78,6 @@ struct RowFilter: Sendable {
     func passes(_ value: ByteView?) throws(CQLError) -> Bool {
         let type = column.type
         switch test {
-        case .never: return false
         case .equal(let wanted): return Self.equal(value, wanted, type)
         case .notEqual(let unwanted): return !Self.equal(value, unwanted, type)
         case .compare(let comparison, let bound):

@@ -72,9 +72,10 @@ struct SelectRequest {
                     + " paging for this query"
             )
         }
-        seed = plan.table.id.low ^ plan.table.id.high &+ UInt64(plan.isReversed ? 1 : 0)
+        let seed = plan.table.id.low ^ plan.table.id.high &+ UInt64(plan.isReversed ? 1 : 0)
+        self.seed = seed
         pagingState = try parameters.pagingState.map { (bytes) throws(CQLError) in
-            try PagingState(bytes, seed: plan.table.id.low ^ plan.table.id.high &+ UInt64(plan.isReversed ? 1 : 0))
+            try PagingState(bytes, seed: seed)
         }
         if plan.restrictions.namesPartitions {
             scanEndings = nil

@@ -50,7 +50,10 @@ struct WriteExecution: Sendable {
             }
         }
         guard !mutations.isEmpty else { return completion(StatementOutcome(.success(.void))) }
-        let gate = WriteGate(count: mutations.count, completion)
+        let completion = completion
+        let gate = Countdown<WriteError>(mutations.count) { error in
+            completion(StatementOutcome(WriteExecution.result(error)))
+        }
         for mutation in mutations {
             processor.node.shards[mutation.shard].run { shard in
                 mutation.bytes.withView { view in shard.store.write(view) { gate.finish($0) } }
@@ -183,22 +186,6 @@ enum ShardMutations {
             partitions.append(writer.array)
         }
         return partitions
-    }
-}
-
-/// Completes a statement once several shards have written.
-final class WriteGate: @unchecked Sendable {  // `lock` guards the rest.
-    private let state: Guarded
-    private let completion: QueryProcessor.Completion
-
-    init(count: Int, _ completion: @escaping QueryProcessor.Completion) {
-        state = Guarded(count)
-        self.completion = completion
-    }
-
-    func finish(_ error: WriteError?) {
-        guard let outcome = state.finish(error) else { return }
-        completion(StatementOutcome(WriteExecution.result(outcome)))
     }
 }
 

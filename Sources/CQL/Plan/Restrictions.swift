@@ -36,8 +36,6 @@ struct Filter: Sendable {
         case contains(Expression), containsKey(Expression)
         /// `m[k] op v`.
         case element(key: Expression, Comparison?, Expression)
-        case like(Expression)
-        case isNotNull
     }
 
     let column: ColumnSchema

@@ -157,7 +157,9 @@ package final class EmbeddedImportTarget: ImportTarget {
         guard !mutations.isEmpty else { return }
         let failure = await withCheckedContinuation {
             (continuation: CheckedContinuation<WriteError?, Never>) in
-            let gate = WriteGate(count: mutations.count, continuation)
+            let gate = Countdown<WriteError>(mutations.count) {
+                continuation.resume(returning: $0)
+            }
             for (shard, bytes) in mutations {
                 node.shards[shard].run { shard in
                     bytes.withView { view in
@@ -178,25 +180,5 @@ package final class EmbeddedImportTarget: ImportTarget {
         }
         // Their last job has run, but may still be returning: stopping waits for it.
         for executor in executors { executor.stop() }
-    }
-}
-
-/// Resumes a task when several writes are acknowledged, with the first failure.
-private final class WriteGate: Sendable {
-    private let state: Mutex<(count: Int, failure: WriteError?)>
-    private let continuation: CheckedContinuation<WriteError?, Never>
-
-    init(count: Int, _ continuation: CheckedContinuation<WriteError?, Never>) {
-        state = Mutex((count, nil))
-        self.continuation = continuation
-    }
-
-    func finish(_ failure: WriteError?) {
-        let (left, first) = state.withLock { state in
-            state.count -= 1
-            if state.failure == nil { state.failure = failure }
-            return (state.count, state.failure)
-        }
-        if left == 0 { continuation.resume(returning: first) }
     }
 }

@@ -7,7 +7,7 @@ internal import Model
 extension ShardStore {
     /// Flushes all tables' memtables as they are now; `done` is called on the executor afterwards.
     package func flushAll(done: @escaping @Sendable (StorageError?) -> Void) {
-        let gate = CompletionGate(count: allTables.count + 1, done: done)
+        let gate = Countdown(allTables.count + 1, done: done)
         for table in allTables { flush(table) { gate.finish($0) } }
         gate.finish(nil)
     }
@@ -118,25 +118,5 @@ struct FlushJob: Sendable {
             throw error
         }
         return try files.publish(output, schema: schema, ranges: ranges, replacing: [])
-    }
-}
-
-/// Calls `done` once when a number of things have finished, with the first error.
-///
-/// Used on one executor.
-final class CompletionGate: @unchecked Sendable {  // Owner: the executor of its completions.
-    private var count: Int
-    private var error: StorageError?
-    private let done: @Sendable (StorageError?) -> Void
-
-    init(count: Int, done: @escaping @Sendable (StorageError?) -> Void) {
-        self.count = count
-        self.done = done
-    }
-
-    func finish(_ error: StorageError?) {
-        self.error = self.error ?? error
-        count -= 1
-        if count == 0 { done(self.error) }
     }
 }

@@ -1,26 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CQLProtocol
-internal import Storage
 import Synchronization
-
-/// Counts down to the last of several writes and keeps the first error.
-final class Guarded: Sendable {
-    private let state: Mutex<(left: Int, error: WriteError?)>
-
-    init(_ count: Int) { state = Mutex((count, nil)) }
-
-    /// Notes one write's end.
-    ///
-    /// - Returns: the outcome of all (an error or none) when it was the last; nil before that.
-    func finish(_ error: WriteError?) -> WriteError?? {
-        state.withLock { state in
-            state.left -= 1
-            if state.error == nil { state.error = error }
-            return state.left == 0 ? .some(state.error) : nil
-        }
-    }
-}
 
 /// Waits for the shards that look through the batch log and for the batches that they find.
 final class ReplayGate: Sendable {
