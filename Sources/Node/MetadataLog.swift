@@ -13,11 +13,8 @@ internal import Storage
 /// At start the whole state is written to a new file, which replaces the old one by rename: so a torn
 /// tail never stays, and the log doesn't grow for ever.
 final class MetadataLog {
-    private let environment: Environment
     private let folder: String
-    private let file: any AppendableFile
-    private let header: RecordLogFormat.Header
-    private var record = ByteWriter(capacity: 1024)
+    private let log: RecordLogWriter
     private var isPoisoned = false
 
     /// The schema that the log held, made from `initial` and all changes.
@@ -31,7 +28,6 @@ final class MetadataLog {
         folder: String,
         initial: Schema
     ) throws(StorageError) {
-        self.environment = environment
         self.folder = folder
         let files = environment.fileSystem
         var schema = initial
@@ -51,7 +47,7 @@ final class MetadataLog {
         }
         self.schema = schema
         self.hostID = hostID
-        header = RecordLogFormat.Header(
+        let header = RecordLogFormat.Header(
             kind: .metadata,
             segment: newest + 1,
             salt: environment.random.next(),
@@ -59,12 +55,11 @@ final class MetadataLog {
         )
         do throws(FileError) {
             let path = MetadataLog.path(folder, header.segment)
-            file = try files.create(path + ".tmp")
-            // Named, so that the bytes live until they are written: a view does not keep them.
-            let content = MetadataLog.snapshot(header, schema, hostID, initial)
-            try file.append(content.view)
-            _ = content.count
-            try file.sync()
+            log = try RecordLogWriter(fileSystem: files, path: path + ".tmp", header: header)
+            try MetadataLog.appendSnapshot(schema, hostID, initial, to: log)
+            try log.sync()
+            // The seal proves that all before it was durable: damage there is never a torn tail.
+            try log.seal()
             try files.rename(path + ".tmp", to: path)
             try files.syncDirectory(folder)
             // A crash may have left a file under the name that was just renamed away.
@@ -80,13 +75,9 @@ final class MetadataLog {
     /// Appends one change and makes it durable.
     func append(_ edits: [SchemaEdit], version: UUID) throws(StorageError) {
         guard !isPoisoned else { throw MetadataLog.poisoned(folder) }
-        record.removeAll()
-        MetadataLog.encode(edits, version: version, to: &record)
-        var framed = ByteWriter(capacity: record.count + RecordLogFormat.recordOverhead)
-        MetadataLog.frame(record.view, header, at: file.size, to: &framed)
         do throws(FileError) {
-            try file.append(framed.view)
-            try file.sync()
+            try log.append { MetadataLog.encode(edits, version: version, to: &$0) }
+            try log.sync()
         } catch {
             // What is on disk is not known: nothing may follow it.
             isPoisoned = true
@@ -94,7 +85,7 @@ final class MetadataLog {
         }
     }
 
-    func close() { file.close() }
+    func close() { log.close() }
 
     // MARK: Format
 
@@ -158,41 +149,17 @@ final class MetadataLog {
         }
     }
 
-    private static func frame(
-        _ payload: ByteView,
-        _ header: RecordLogFormat.Header,
-        at offset: Int,
-        to writer: inout ByteWriter
-    ) {
-        // Every record is synced before the next is written.
-        RecordLogFormat.appendRecord(
-            payload,
-            salt: header.salt,
-            offset: offset,
-            durable: offset,
-            to: &writer
-        )
-    }
-
-    /// The content of a new file that holds the whole state.
-    private static func snapshot(
-        _ header: RecordLogFormat.Header,
+    /// Appends the whole state: the node's id, then a change for each keyspace.
+    private static func appendSnapshot(
         _ schema: Schema,
         _ hostID: UUID,
-        _ initial: Schema
-    ) -> ByteWriter {
-        var content = ByteWriter(capacity: 4096)
-        RecordLogFormat.append(header, to: &content)
-        var record = ByteWriter()
-        record.append(hostRecord)
-        record.append(hostID.bytes)
-        var framed = ByteWriter()
-        let add = { (record: borrowing ByteWriter, content: inout ByteWriter) in
-            framed.removeAll()
-            frame(record.view, header, at: content.count, to: &framed)
-            content.append(framed.view)
+        _ initial: Schema,
+        to log: RecordLogWriter
+    ) throws(FileError) {
+        try log.append { record in
+            record.append(hostRecord)
+            record.append(hostID.bytes)
         }
-        add(record, &content)
         for name in schema.keyspaceNames where initial.keyspaces[name] == nil {
             guard let keyspace = schema.keyspaces[name] else { continue }
             var edits: [SchemaEdit] = [
@@ -203,11 +170,8 @@ final class MetadataLog {
                 )
             ]
             edits += keyspace.tables.sorted { $0.key < $1.key }.map { .putTable($0.value) }
-            record.removeAll()
-            encode(edits, version: schema.version, to: &record)
-            add(record, &content)
+            try log.append { encode(edits, version: schema.version, to: &$0) }
         }
-        return content
     }
 
     private static func path(_ folder: String, _ number: UInt64) -> String {
