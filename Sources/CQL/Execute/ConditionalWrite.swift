@@ -41,20 +41,11 @@ struct ConditionalWrite {
         }
         builder.mutation.removeAll()
         for (plan, bindings) in writes {
-            let time = try WriteBuilder.time(of: plan, bindings)
-            builder.mutation.begin(table: plan.table.storageID)
             try partition.withView { (view) throws(CQLError) in
-                try builder.add(
-                    plan,
-                    partition: view,
-                    bindings,
-                    time,
-                    image: { (ending) throws(CQLError) in
-                        try row(plan.table, partition, ending, bindings.now, shard)
-                    }
-                )
+                try builder.add(plan, partition: view, bindings) { (ending) throws(CQLError) in
+                    try row(plan.table, partition, ending, bindings.now, shard)
+                }
             }
-            builder.mutation.dropEmptyGroup()
         }
         return ConditionalWrite(
             mutation: builder.mutation.bytes.array,

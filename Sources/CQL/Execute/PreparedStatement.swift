@@ -99,18 +99,9 @@ enum Planner {
                 result: plan.columns,
                 tableID: table.id
             )
-        case .insert(let insert):
-            let table = try schema.writable(insert.table, keyspace)
-            var planner = WritePlanner(table: table, markerCount: count)
-            return try output(try planner.plan(insert), planner)
-        case .update(let update):
-            let table = try schema.writable(update.table, keyspace)
-            var planner = WritePlanner(table: table, markerCount: count)
-            return try output(try planner.plan(update), planner)
-        case .delete(let delete):
-            let table = try schema.writable(delete.table, keyspace)
-            var planner = WritePlanner(table: table, markerCount: count)
-            return try output(try planner.plan(delete), planner)
+        case .insert(let insert): return try output(.insert(insert), schema, keyspace, count)
+        case .update(let update): return try output(.update(update), schema, keyspace, count)
+        case .delete(let delete): return try output(.delete(delete), schema, keyspace, count)
         case .batch(let batch): return try plan(batch, schema, keyspace, count)
         default:
             guard count == 0 else {
@@ -121,14 +112,40 @@ enum Planner {
     }
 
     private static func output(
-        _ plan: WritePlan,
-        _ planner: WritePlanner
+        _ write: BatchStatement.Member,
+        _ schema: Schema,
+        _ keyspace: String?,
+        _ count: Int
     ) throws(CQLError) -> Output {
-        Output(
+        let (plan, compiler) = try plan(write, schema, keyspace, count)
+        return Output(
             plan: .write(plan),
-            bind: try bind(planner.compiler, plan.table),
+            bind: try bind(compiler, plan.table),
             tableID: plan.table.id
         )
+    }
+
+    /// Plans a write, alone or in a batch.
+    private static func plan(
+        _ write: BatchStatement.Member,
+        _ schema: Schema,
+        _ keyspace: String?,
+        _ count: Int
+    ) throws(CQLError) -> (WritePlan, ExpressionCompiler) {
+        let name: QualifiedName =
+            switch write {
+            case .insert(let insert): insert.table
+            case .update(let update): update.table
+            case .delete(let delete): delete.table
+            }
+        var planner = WritePlanner(table: try schema.writable(name, keyspace), markerCount: count)
+        let plan: WritePlan
+        switch write {
+        case .insert(let insert): plan = try planner.plan(insert)
+        case .update(let update): plan = try planner.plan(update)
+        case .delete(let delete): plan = try planner.plan(delete)
+        }
+        return (plan, planner.compiler)
     }
 
     private static func plan(
@@ -141,37 +158,15 @@ enum Planner {
         var markers = [ColumnSpecification?](repeating: nil, count: count)
         var writes: [WritePlan] = []
         for member in batch.members {
-            let write: WritePlan
-            let found: [ColumnSpecification?]
-            switch member {
-            case .insert(let insert):
-                var planner = WritePlanner(
-                    table: try schema.writable(insert.table, keyspace),
-                    markerCount: count
-                )
-                write = try planner.plan(insert)
-                found = planner.compiler.markers
-            case .update(let update):
-                var planner = WritePlanner(
-                    table: try schema.writable(update.table, keyspace),
-                    markerCount: count
-                )
-                write = try planner.plan(update)
-                found = planner.compiler.markers
-            case .delete(let delete):
-                var planner = WritePlanner(
-                    table: try schema.writable(delete.table, keyspace),
-                    markerCount: count
-                )
-                write = try planner.plan(delete)
-                found = planner.compiler.markers
-            }
+            let (write, compiler) = try plan(member, schema, keyspace, count)
             if batch.using.timestamp != nil, write.timestamp != nil {
                 throw .invalid(
                     "Timestamp must be set either on BATCH or individual statements"
                 )
             }
-            for (index, marker) in found.enumerated() where marker != nil { markers[index] = marker }
+            for (index, marker) in compiler.markers.enumerated() where marker != nil {
+                markers[index] = marker
+            }
             writes.append(write)
         }
         var compiler = ExpressionCompiler(keyspace: "", table: "", markerCount: count)
@@ -254,5 +249,16 @@ extension Schema {
             )
         }
         return table
+    }
+}
+
+extension TableSchema {
+    /// The column that a statement names.
+    func resolve(_ name: Identifier) throws(CQLError) -> ColumnSchema {
+        guard let column = self.column(name.name) else {
+            throw .invalid("\(name.position) Undefined column name \(name.name) in table"
+                + " \(keyspace).\(self.name)")
+        }
+        return column
     }
 }

@@ -108,20 +108,11 @@ final class WriteBuilder: @unchecked Sendable {  // Owner: a shard's executor, o
             scratch: &partitionKey,
             to: &partition
         )
-        let time = try WriteBuilder.time(of: plan, bindings)
-        mutation.begin(table: plan.table.storageID)
-        try add(
-            plan,
-            partition: partition.view,
-            bindings,
-            time,
-            image: { (_) throws(CQLError) in nil }
-        )
-        mutation.dropEmptyGroup()
+        try add(plan, partition: partition.view, bindings) { (_) throws(CQLError) in nil }
         return Key.token(of: partition.view)
     }
 
-    /// Adds the entries of a write to one partition to `mutation`, in which the table has been begun.
+    /// Adds the group of a write's entries in one partition to `mutation`.
     ///
     /// - Parameter image: what a row (by its key's ending) or, with nil, the static row holds now; only
     ///   asked when the plan needs to read.
@@ -129,8 +120,20 @@ final class WriteBuilder: @unchecked Sendable {  // Owner: a shard's executor, o
         _ plan: WritePlan,
         partition: ByteView,
         _ bindings: borrowing Bindings,
-        _ time: WriteTime,
         image: (_ ending: [UInt8]?) throws(CQLError) -> RowImage?
+    ) throws(CQLError) {
+        let time = try WriteBuilder.time(of: plan, bindings)
+        mutation.begin(table: plan.table.storageID)
+        try addEntries(plan, partition, bindings, time, image)
+        mutation.dropEmptyGroup()
+    }
+
+    private func addEntries(
+        _ plan: WritePlan,
+        _ partition: ByteView,
+        _ bindings: borrowing Bindings,
+        _ time: WriteTime,
+        _ image: (_ ending: [UInt8]?) throws(CQLError) -> RowImage?
     ) throws(CQLError) {
         if !plan.statics.isEmpty {
             key.removeAll()

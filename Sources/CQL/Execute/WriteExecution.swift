@@ -144,33 +144,15 @@ enum ShardMutations {
         var byShard: [Int: [UInt8]] = [:]
         for partition in try partitions(plan, bindings) {
             builder.mutation.removeAll()
-            try add(plan, bindings, partition, builder)
+            try partition.withView { (view) throws(CQLError) in
+                try builder.add(plan, partition: view, bindings) { (_) throws(CQLError) in nil }
+            }
             let shard = partition.withView { node.shardMap.shard(of: Key.token(of: $0)) }
             byShard[shard, default: []] += builder.mutation.bytes.array
         }
         return byShard.sorted { $0.key < $1.key }
             .filter { !$0.value.isEmpty }
             .map { ShardMutation(shard: $0.key, bytes: $0.value) }
-    }
-
-    private static func add(
-        _ plan: WritePlan,
-        _ bindings: borrowing Bindings,
-        _ partition: [UInt8],
-        _ builder: WriteBuilder
-    ) throws(CQLError) {
-        let time = try WriteBuilder.time(of: plan, bindings)
-        builder.mutation.begin(table: plan.table.storageID)
-        try partition.withView { (view) throws(CQLError) in
-            try builder.add(
-                plan,
-                partition: view,
-                bindings,
-                time,
-                image: { (_) throws(CQLError) in nil }
-            )
-        }
-        builder.mutation.dropEmptyGroup()
     }
 
     /// The partition parts of the keys that a write names.

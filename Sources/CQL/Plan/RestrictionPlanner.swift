@@ -31,21 +31,13 @@ struct RestrictionPlanner {
 
     private mutating func add(_ relation: Relation) throws(CQLError) {
         switch relation.subject {
-        case .column(let name): try add(relation, try column(name))
-        case .element(let name, let key): try addElement(relation, try column(name), key)
+        case .column(let name): try add(relation, try table.resolve(name))
+        case .element(let name, let key): try addElement(relation, try table.resolve(name), key)
         case .columns(let names): try addMultiColumn(relation, names)
         case .token(let names): try addToken(relation, names)
         case .field: throw .notYet("a restriction on a field of a user-defined type")
         case .index: throw .notYet("expr() on an index")
         }
-    }
-
-    private func column(_ name: Identifier) throws(CQLError) -> ColumnSchema {
-        guard let column = table.column(name.name) else {
-            throw .invalid("\(name.position) Undefined column name \(name.name) in table"
-                + " \(table.keyspace).\(table.name)")
-        }
-        return column
     }
 
     private mutating func add(_ relation: Relation, _ column: ColumnSchema) throws(CQLError) {
@@ -192,7 +184,7 @@ struct RestrictionPlanner {
     ) throws(CQLError) {
         var columns: [ColumnSchema] = []
         for name in names {
-            let column = try column(name)
+            let column = try table.resolve(name)
             guard column.kind == .clustering else {
                 throw .invalid(
                     "Multi-column relations can only be applied to clustering columns but was"
@@ -271,7 +263,7 @@ struct RestrictionPlanner {
         _ names: [Identifier]
     ) throws(CQLError) {
         guard names.map(\.name) == table.partitionKey.map(\.name) else {
-            for name in names { _ = try column(name) }
+            for name in names { _ = try table.resolve(name) }
             let given = Set(names.map(\.name))
             let key = table.partitionKey.map(\.name)
             if given.count < names.count {

@@ -86,18 +86,10 @@ struct SelectPlanner {
 
     // MARK: Selectors
 
-    private func column(_ name: Identifier) throws(CQLError) -> ColumnSchema {
-        guard let column = table.column(name.name) else {
-            throw .invalid("\(name.position) Undefined column name \(name.name) in table"
-                + " \(table.keyspace).\(table.name)")
-        }
-        return column
-    }
-
     private mutating func compile(_ term: Term) throws(CQLError) -> (Selector, CQLType) {
         switch term.form {
         case .column(let name):
-            let column = try column(name)
+            let column = try table.resolve(name)
             return (.column(slot(column)), column.type)
         case .countRows: return (aggregate(.countRows, nil, .bigint), .bigint)
         case .call(let call): return try compile(call, term)
@@ -111,7 +103,7 @@ struct SelectPlanner {
             return (.cast(selector, from: from, to: to), to)
         case .element(let inner, let key):
             guard case .column(let name) = inner.form else { break }
-            let column = try column(name)
+            let column = try table.resolve(name)
             switch column.type {
             case .map(let keyType, let valueType, _):
                 let key = try compiler.compile(key, as: keyType, for: "key(\(column.name))")
@@ -145,7 +137,7 @@ struct SelectPlanner {
         case "token":
             var names: [String] = []
             for argument in call.arguments {
-                if case .column(let name) = argument.form { names.append(try column(name).name) }
+                if case .column(let name) = argument.form { names.append(try table.resolve(name).name) }
             }
             if names.isEmpty {
                 let value = try compiler.compile(term, as: .bigint, for: "[selection]")
@@ -187,7 +179,7 @@ struct SelectPlanner {
         guard call.arguments.count == 1, case .column(let identifier) = call.arguments[0].form else {
             throw .notYet("\(name) of something else than a column")
         }
-        let column = try column(identifier)
+        let column = try table.resolve(identifier)
         guard column.kind == .regular || column.kind == .static else {
             throw .invalid(
                 "\(term.position) Cannot use selection function \(name) on PRIMARY KEY part \(column.name)"
@@ -304,7 +296,7 @@ struct SelectPlanner {
         var next = 0
         for ordering in select.orderBy {
             if ordering.nearest != nil { throw .notYet("ORDER BY … ANN OF") }
-            let column = try column(ordering.column)
+            let column = try table.resolve(ordering.column)
             guard column.kind == .clustering else {
                 throw .invalid("Order by is currently only supported on the clustered columns of the"
                     + " PRIMARY KEY, got \(column.name)")
@@ -341,7 +333,7 @@ struct SelectPlanner {
             guard case .column(let name) = item.form else {
                 throw .notYet("GROUP BY of something else than columns")
             }
-            let column = try column(name)
+            let column = try table.resolve(name)
             guard let index = key.firstIndex(where: { $0.id == column.id }) else {
                 throw .invalid("Group by is currently only supported on the columns of the PRIMARY KEY,"
                     + " got \(column.name)")

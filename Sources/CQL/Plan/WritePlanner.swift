@@ -34,7 +34,7 @@ struct WritePlanner {
         var keys: [String: Expression] = [:]
         var seen: Set<String> = []
         for (name, term) in zip(names, terms) {
-            let column = try column(name)
+            let column = try table.resolve(name)
             guard seen.insert(column.name).inserted else {
                 throw .invalid("The column names contains duplicates: \(column.name)")
             }
@@ -73,7 +73,7 @@ struct WritePlanner {
 
     mutating func plan(_ update: UpdateStatement) throws(CQLError) -> WritePlan {
         for assignment in update.assignments {
-            let column = try column(assignment.column)
+            let column = try table.resolve(assignment.column)
             guard column.kind == .regular || column.kind == .static else {
                 throw .invalid("PRIMARY KEY part \(column.name) found in SET part")
             }
@@ -146,7 +146,7 @@ struct WritePlanner {
         for target in delete.targets {
             switch target {
             case .column(let name):
-                let column = try column(name)
+                let column = try table.resolve(name)
                 guard column.kind == .regular || column.kind == .static else {
                     throw .invalid(
                         "Invalid identifier \(column.name) for deletion (should not be a PRIMARY KEY part)"
@@ -154,7 +154,7 @@ struct WritePlanner {
                 }
                 try add(CellChange(column: column, action: .delete))
             case .element(let name, let key):
-                let column = try column(name)
+                let column = try table.resolve(name)
                 try requireCells(column, "[]")
                 let type: CQLType =
                     switch column.type {
@@ -188,14 +188,6 @@ struct WritePlanner {
     }
 
     // MARK: Common parts
-
-    private func column(_ name: Identifier) throws(CQLError) -> ColumnSchema {
-        guard let column = table.column(name.name) else {
-            throw .invalid("\(name.position) Undefined column name \(name.name) in table"
-                + " \(table.keyspace).\(table.name)")
-        }
-        return column
-    }
 
     private func rejectCounter(_ column: ColumnSchema) throws(CQLError) {
         if column.type == .counter { throw .notYet("writing to counter columns") }
@@ -376,10 +368,10 @@ struct ConditionPlanner {
     private mutating func plan(_ relation: Relation) throws(CQLError) -> Filter {
         switch relation.subject {
         case .column(let name):
-            let column = try column(name)
+            let column = try conditional(name)
             return Filter(column: column, test: try test(relation, column, column.type))
         case .element(let name, let key):
-            let column = try column(name)
+            let column = try conditional(name)
             guard case .term(let term) = relation.operand,
                 relation.operator == .equal || relation.operator.comparison != nil
             else {
@@ -404,11 +396,8 @@ struct ConditionPlanner {
         }
     }
 
-    private func column(_ name: Identifier) throws(CQLError) -> ColumnSchema {
-        guard let column = table.column(name.name) else {
-            throw .invalid("\(name.position) Undefined column name \(name.name) in table"
-                + " \(table.keyspace).\(table.name)")
-        }
+    private func conditional(_ name: Identifier) throws(CQLError) -> ColumnSchema {
+        let column = try table.resolve(name)
         guard column.kind == .regular || column.kind == .static else {
             throw .invalid("PRIMARY KEY column '\(column.name)' cannot have IF conditions")
         }
