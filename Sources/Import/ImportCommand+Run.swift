@@ -26,14 +26,16 @@ extension ImportCommand {
                 output: ImportCommand.output(isQuiet: options.quiet),
                 interruption: .bySignal
             )
+            let summary: ImportJob.Summary
             do throws(ImportError) {
-                let summary = try await job.run()
-                await target?.close()
-                return summary.exitCode
+                summary = try await job.run()
             } catch {
-                await target?.close()
+                // The first failure is the one to tell.
+                try? await target?.close()
                 throw error
             }
+            try await target?.close()
+            return summary.exitCode
         } catch {
             ImportCommand.write("tholos import: \(error)\n", to: STDERR_FILENO)
             return error.exitCode

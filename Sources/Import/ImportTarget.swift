@@ -34,8 +34,8 @@ package protocol ImportTarget: AnyObject, Sendable {
     /// Returns when everything acknowledged is on its way to no later failure (a barrier).
     func sync() async throws
 
-    /// Gives back what the target holds.
-    func close() async
+    /// Gives back what the target holds. What was acknowledged stays so, whatever this throws.
+    func close() async throws(ImportError)
 }
 
 /// A table's full name, as stored: without quotes.

@@ -13,13 +13,17 @@ final class TestProcessor {
     private let executors: [ManualExecutor]
     private let clock: ManualClock
     private var keyspace: String?
+    /// How many batches the batch log had; nil when the replay gave no answer.
+    let replayedBatches: Int?
 
     /// What a callback leaves behind. Tests run in one thread.
     private final class Box: @unchecked Sendable {  // Owner: the test's thread.
         var outcome: StatementOutcome?
+        var replayed: Result<Int, CQLError>?
     }
 
-    init(shardCount: Int = 2) throws {
+    /// Opens a node on `files`, and finishes the batches that a crash left there.
+    init(shardCount: Int = 2, files: MemoryFileSystem = MemoryFileSystem()) throws {
         let clock = ManualClock()
         self.clock = clock
         let background = ManualExecutor(clock: clock)
@@ -27,7 +31,7 @@ final class TestProcessor {
         executors = shards + [background]
         let node = try Node.open(
             environment: Environment(
-                fileSystem: MemoryFileSystem(),
+                fileSystem: files,
                 clock: clock,
                 random: SeededRandom(seed: 1),
                 background: background
@@ -37,6 +41,10 @@ final class TestProcessor {
             systemSchema: QueryProcessor.systemSchema
         )
         processor = QueryProcessor(node: node, system: SystemContext(hostID: node.hostID))
+        let box = Box()
+        BatchLog.replay(node) { box.replayed = $0 }
+        Environment.runUntilIdle(executors)
+        replayedBatches = try box.replayed?.get()
     }
 
     /// Lets time pass.

@@ -38,7 +38,7 @@ struct EmbeddedTests {
             output: ImportOutput(isTerminal: false, line: { _ in }, progress: { _ in })
         )
         let summary = try await job.run()
-        await target.close()
+        try await target.close()
         return summary
     }
 

@@ -147,35 +147,53 @@ package struct BatchLog: Sendable {
         let id: UUID
         let timestamp: Int64
         let bytes: [UInt8]
+
+        /// The batch of a row; nil when the row was deleted.
+        init?(key: [UInt8], value: [UInt8]) throws(MalformedBytes) {
+            var partitionKey = ByteWriter(capacity: 16)
+            try key.withView { (view) throws(MalformedBytes) in
+                var reader = ByteReader(view)
+                _ = try Key.readPartitionKey(from: &reader, into: &partitionKey)
+            }
+            let cell = try value.withView { (view) throws(MalformedBytes) in
+                var row = try RowFragment(view)
+                return try row.nextCell().map { ($0.column, $0.timestamp, $0.flags, $0.value.array) }
+            }
+            guard let (column, timestamp, flags, bytes) = cell, column == batchColumn,
+                flags.isDisjoint(with: .tombstone)
+            else { return nil }
+            guard let id = UUID(partitionKey.view) else {
+                throw MalformedBytes(offset: 0, expected: "a batch id of 16 bytes")
+            }
+            self.id = id
+            self.timestamp = timestamp
+            self.bytes = bytes
+        }
     }
 
     private static func left(on shard: Shard) throws(CQLError) -> [LeftBatch] {
         guard let store = shard.store.table(storageID: table.storageID) else { return [] }
-        var found: [LeftBatch] = []
+        var rows: [(key: [UInt8], value: [UInt8])] = []
         do throws(StorageError) {
             for range in shard.store.tokenRanges {
                 let bounds = KeyBounds(range)
                 let cursor = try store.cursor(lower: bounds.lower, upper: bounds.upper)
                 while try cursor.next() {
-                    guard let batch = batch(cursor.key, cursor.value) else { continue }
-                    found.append(batch)
+                    rows.append((cursor.key.array, cursor.value.array))
                 }
             }
         } catch {
             throw CQLError(storage: error)
         }
-        return found
-    }
-
-    /// The batch of a row; nil when the row was deleted.
-    private static func batch(_ key: ByteView, _ value: ByteView) -> LeftBatch? {
-        var reader = ByteReader(key)
-        var bytes = ByteWriter(capacity: 16)
-        guard (try? Key.readPartitionKey(from: &reader, into: &bytes)) != nil,
-            let id = UUID(bytes.view), var row = try? RowFragment(value),
-            let cell = try? row.nextCell(), cell.column == batchColumn, cell.flags.isDisjoint(with: .tombstone)
-        else { return nil }
-        return LeftBatch(id: id, timestamp: cell.timestamp, bytes: cell.value.array)
+        do throws(MalformedBytes) {
+            var found: [LeftBatch] = []
+            for row in rows {
+                if let batch = try LeftBatch(key: row.key, value: row.value) { found.append(batch) }
+            }
+            return found
+        } catch {
+            throw CQLError(.server, "a batch in system.batches can't be decoded: \(error)")
+        }
     }
 
     /// Writes each entry to the shard that owns it now, then takes the batch out of the log.

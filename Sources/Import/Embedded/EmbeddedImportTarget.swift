@@ -174,11 +174,17 @@ package final class EmbeddedImportTarget: ImportTarget {
     /// Every write is durable when it is acknowledged.
     package func sync() async throws {}
 
-    package func close() async {
-        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
-            node.close { _ in continuation.resume() }
+    package func close() async throws(ImportError) {
+        let failure = await withCheckedContinuation {
+            (continuation: CheckedContinuation<StorageError?, Never>) in
+            node.close { continuation.resume(returning: $0) }
         }
         // Their last job has run, but may still be returning: stopping waits for it.
         for executor in executors { executor.stop() }
+        guard let failure else { return }
+        throw .failure(
+            "every written row is in the commit log of \(folder), but not all of it could be flushed:"
+                + " \(failure)"
+        )
     }
 }
