@@ -121,6 +121,7 @@ let package = Package(
         .testTarget(
             name: "StorageTests",
             dependencies: ["Bytes", "Environment", "Model", "Storage"],
+            exclude: ["fixtures"],
             swiftSettings: settings
         ),
 
