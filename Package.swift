@@ -200,11 +200,26 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // Bench: `tholos bench`, programs that measure what the layers below cost.
+        .target(
+            name: "Bench",
+            dependencies: [
+                "Bytes", "Environment", "Model", "Node", "Storage",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "BenchTests",
+            dependencies: ["Bench", "Environment"],
+            swiftSettings: settings
+        ),
+
         // The executable: parses arguments, builds, runs; nothing else.
         .executableTarget(
             name: "tholos",
             dependencies: [
-                "Import", "SSTableTool", "Server", "Shell",
+                "Bench", "Import", "SSTableTool", "Server", "Shell",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Bench
 import Import
 import SSTableTool
 import Server
@@ -19,6 +20,7 @@ struct Tholos: AsyncParsableCommand {
         version: "tholos \(ProductVersion.text)",
         subcommands: [
             ServeCommand.self, ShellCommand.self, ImportCommand.self, SSTableCommand.self,
+            BenchCommand.self,
         ]
     )
 

@@ -263,7 +263,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
     }
 
     /// Calls `body` on the executor when no flush or compaction is running.
-    func whenIdle(_ body: @escaping @Sendable () -> Void) {
+    package func whenIdle(_ body: @escaping @Sendable () -> Void) {
         if backgroundJobs == 0 { body() } else { idleWaiters.append(body) }
     }
 

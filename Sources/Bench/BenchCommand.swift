@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import ArgumentParser
+
+/// `tholos bench`: programs that measure what the layers below the network cost.
+///
+/// One file a subcommand; `BenchNode` opens an engine for them, `Stopwatch` and `Latencies` measure,
+/// `BenchOutput` writes.
+package struct BenchCommand: AsyncParsableCommand {
+    package static let configuration = CommandConfiguration(
+        commandName: "bench",
+        abstract: "Measure the engine on this machine.",
+        discussion: """
+            Each subcommand makes its own data in the folder that it is given and leaves it there.
+
+            EXAMPLES
+              tholos bench engine --dir ./bench-data
+              tholos bench engine --dir ./bench-data --keys 1000000 --only fillrandom,readrandom
+            """,
+        subcommands: [EngineBench.self]
+    )
+
+    package init() {}
+}
