@@ -12,12 +12,27 @@ internal import Storage
 ///
 /// One for each shard and statement; used on the shard's executor only.
 final class PointReader: @unchecked Sendable {  // Owner: the shard's executor.
-    private let plan: SelectPlan
+    // Copies of its own: shards that count references to the same objects for each read would wait for
+    // each other's cache lines.
+    private let columns: ResultColumns
+    private let selectors: [Selector]
+    /// The slots of the selectors, if each is just a column.
+    private let plainSlots: [Int]?
+    private let storageID: UUID
+    private let tableName: String
     private let decoder: RowDecoder
     private var cells = ByteWriter(capacity: 256)
 
     init(_ plan: SelectPlan) {
-        self.plan = plan
+        columns = ResultColumns(plan.columns.columns.map(\.self))
+        selectors = plan.selectors.map(\.self)
+        let slots = plan.selectors.compactMap { selector -> Int? in
+            if case .column(let slot) = selector { return slot }
+            return nil
+        }
+        plainSlots = slots.count == plan.selectors.count ? slots : nil
+        storageID = plan.table.storageID
+        tableName = plan.table.name
         decoder = RowDecoder(table: plan.table, slots: plan.slots)
     }
 
@@ -27,10 +42,7 @@ final class PointReader: @unchecked Sendable {  // Owner: the shard's executor.
         let restrictions = plan.restrictions
         return plan.table.statics.isEmpty && !plan.isAggregate && !plan.isDistinct
             && plan.limit == nil && plan.perPartitionLimit == nil && restrictions.token.isEmpty
-            && restrictions.namesOnePartition && restrictions.filters.isEmpty
-            && restrictions.slices.isEmpty
-            && restrictions.clusteringPrefixCount == plan.table.clustering.count
-            && !restrictions.clustering.contains { $0.choice.isMany }
+            && restrictions.namesOneRow(of: plan.table) && restrictions.filters.isEmpty
             && !SystemSchema.isVirtual(plan.table)
     }
 
@@ -44,7 +56,7 @@ final class PointReader: @unchecked Sendable {  // Owner: the shard's executor.
         cells.removeAll()
         let count = try append(key, partitionLength, shard, request)
         return RowsResult(
-            metadata: ResultMetadata(columns: plan.columns, omitsColumns: request.skipMetadata),
+            metadata: ResultMetadata(columns: columns, omitsColumns: request.skipMetadata),
             rowCount: count,
             cells: cells.array
         )
@@ -56,7 +68,7 @@ final class PointReader: @unchecked Sendable {  // Owner: the shard's executor.
         _ shard: Shard,
         _ request: PointRequest
     ) throws(CQLError) -> Int {
-        guard let table = shard.store.table(storageID: plan.table.storageID) else { return 0 }
+        guard let table = shard.store.table(storageID: storageID) else { return 0 }
         let row: ByteView?
         do throws(StorageError) {
             row = try table.get(key, partitionLength: partitionLength)
@@ -74,14 +86,18 @@ final class PointReader: @unchecked Sendable {  // Owner: the shard's executor.
             )
             guard isLive else { return 0 }
         } catch {
-            throw CQLError(.server, "a row of \(plan.table.name) can't be decoded: \(error)")
+            throw CQLError(.server, "a row of \(tableName) can't be decoded: \(error)")
+        }
+        if let plainSlots {
+            for slot in plainSlots { decoder.appendValue(ofSlot: slot, to: &cells) }
+            return 1
         }
         let evaluator = SelectorEvaluator(
             decoder: decoder,
             functions: request.functions,
             now: request.now
         )
-        for selector in plan.selectors { try evaluator.append(selector, to: &cells) }
+        for selector in selectors { try evaluator.append(selector, to: &cells) }
         return 1
     }
 }
@@ -105,7 +121,7 @@ extension QueryProcessor {
         _ completion: @escaping Completion
     ) throws(CQLError) {
         let builder = builder(origin.shard)
-        let request = try bind(statement, parameters) { (bindings) throws(CQLError) in
+        let request = try bind(statement, parameters, scratch: builder) { (bindings) throws(CQLError) in
             try builder.makeKey(plan, bindings)
             return PointRequest(
                 skipMetadata: parameters.skipMetadata,

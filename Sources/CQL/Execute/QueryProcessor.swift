@@ -54,7 +54,7 @@ package final class QueryProcessor: Sendable {
     package let node: Node
     let system: SystemContext
     package let limits: QueryLimits
-    private let prepared: Mutex<[StatementID: PreparedStatement]>
+    private let prepared: StatementCache
     let clock: WriteClock
     let batchLog = BatchLog()
     /// The scratch memory of each shard's executor.
@@ -79,7 +79,10 @@ package final class QueryProcessor: Sendable {
         self.system = system
         self.limits = limits
         self.onSchemaChange = onSchemaChange
-        prepared = Mutex([:])
+        prepared = StatementCache(
+            shardCount: node.shards.count,
+            countMax: limits.preparedStatementsMax
+        )
         let random = node.environment.random
         builders = node.shards.map { _ in WriteBuilder(random: random) }
         clock = WriteClock(node.environment.clock)
@@ -110,7 +113,7 @@ package final class QueryProcessor: Sendable {
     ) -> Result<PreparedResult, CQLError> {
         do throws(CQLError) {
             let statement = try plan(text, origin.keyspace, schema(origin))
-            remember(statement)
+            prepared.remember(statement, shard: origin.shard)
             return .success(
                 PreparedResult(
                     id: statement.id,
@@ -208,47 +211,38 @@ package final class QueryProcessor: Sendable {
         )
     }
 
-    private func remember(_ statement: PreparedStatement) {
-        prepared.withLock { cache in
-            if cache.count >= limits.preparedStatementsMax, cache[statement.id] == nil,
-                let victim = cache.first?.key
-            {
-                // Clients prepare again what they are told is unknown.
-                cache[victim] = nil
-            }
-            cache[statement.id] = statement
-        }
-    }
-
     /// The prepared statement of an id, planned anew if the schema has changed since.
     private func find(
         _ id: StatementID,
         _ origin: StatementOrigin
     ) throws(CQLError) -> PreparedStatement {
-        guard let statement = prepared.withLock({ $0[id] }) else {
+        let schema = schema(origin)
+        let known = try prepared.find(id, shard: origin.shard) { (shared) throws(CQLError) in
+            try plan(shared.text, shared.keyspace, schema)
+        }
+        guard let statement = known else {
             throw CQLError(
                 .unprepared(id),
                 "Prepared query with ID \(id) not found (either the query was not prepared on this"
                     + " host, or it was evicted): prepare it again"
             )
         }
-        let schema = schema(origin)
         guard statement.epoch != schema.epoch else { return statement }
         let fresh: PreparedStatement
         do throws(CQLError) {
             fresh = try plan(statement.text, statement.keyspace, schema)
         } catch {
-            prepared.withLock { $0[id] = nil }
+            prepared.forget(id, shard: origin.shard)
             throw error
         }
         guard fresh.id == id else {
-            prepared.withLock { $0[id] = nil }
+            prepared.forget(id, shard: origin.shard)
             throw CQLError(
                 .unprepared(id),
                 "Prepared query with ID \(id) was for a table that was dropped since: prepare it again"
             )
         }
-        remember(fresh)
+        prepared.remember(fresh, shard: origin.shard)
         return fresh
     }
 
@@ -294,10 +288,12 @@ package final class QueryProcessor: Sendable {
         }
     }
 
-    /// Calls `body` with the values of a request, checked against the statement's markers.
+    /// Calls `body` with the values of a request, checked against the statement's markers. The memory
+    /// for them is `scratch`'s, if it is given.
     func bind<R>(
         _ statement: PreparedStatement,
         _ parameters: QueryParameters,
+        scratch: WriteBuilder? = nil,
         _ body: (borrowing Bindings) throws(CQLError) -> R
     ) throws(CQLError) -> R {
         try bind(
@@ -305,6 +301,7 @@ package final class QueryProcessor: Sendable {
             parameters.values,
             timestamp: parameters.defaultTimestamp,
             nowInSeconds: parameters.nowInSeconds,
+            scratch: scratch,
             body
         )
     }
@@ -314,12 +311,17 @@ package final class QueryProcessor: Sendable {
         _ values: BoundValues,
         timestamp: Int64?,
         nowInSeconds: Int32?,
+        scratch: WriteBuilder? = nil,
         _ body: (borrowing Bindings) throws(CQLError) -> R
     ) throws(CQLError) -> R {
         let count = statement.markerNames.count
         let server = clock.next()
         return try values.withCursor { (cursor) throws(CQLError) -> R in
             var bound: [BoundValue] = []
+            if let scratch {
+                swap(&bound, &scratch.values)
+                bound.removeAll(keepingCapacity: true)
+            }
             bound.reserveCapacity(count)
             if values.isNamed {
                 var named: [String: BoundValue] = [:]
@@ -347,14 +349,14 @@ package final class QueryProcessor: Sendable {
                 random: node.environment.random,
                 microseconds: server
             )
-            return try body(
-                Bindings(
-                    values: bound,
-                    timestamp: timestamp ?? server,
-                    now: now,
-                    functions: functions
-                )
+            let bindings = Bindings(
+                values: bound,
+                timestamp: timestamp ?? server,
+                now: now,
+                functions: functions
             )
+            defer { scratch?.values = bindings.values }
+            return try body(bindings)
         }
     }
 

@@ -26,8 +26,8 @@ struct WriteTime {
 
     /// A cell with a value.
     func cell(_ column: UInt32, path: ByteView? = nil, _ value: ByteView) -> Cell {
-        var flags: Cell.Flags = path == nil ? [] : .path
-        if timeToLive != 0 { flags.insert(.expiring) }
+        var flags = path == nil ? Cell.Flags(rawValue: 0) : .path
+        if timeToLive != 0 { flags.add(.expiring) }
         return Cell(
             column: column,
             flags: flags,
@@ -41,9 +41,11 @@ struct WriteTime {
 
     /// The deletion of a cell.
     func tombstone(_ column: UInt32, path: ByteView? = nil) -> Cell {
-        Cell(
+        var flags = Cell.Flags.tombstone
+        if path != nil { flags.add(.path) }
+        return Cell(
             column: column,
-            flags: path == nil ? .tombstone : [.tombstone, .path],
+            flags: flags,
             timestamp: timestamp,
             localTime: now,
             path: path ?? .empty

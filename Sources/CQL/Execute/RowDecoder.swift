@@ -116,6 +116,13 @@ final class RowDecoder {
         }
     }
 
+    /// Appends the current row's value in a slot as [bytes].
+    func appendValue(ofSlot slot: Int, to writer: inout ByteWriter) {
+        guard let value = values[slot] else { return writer.appendBigEndian(Int32(-1)) }
+        writer.appendBigEndian(Int32(truncatingIfNeeded: value.count))
+        writer.append(value)
+    }
+
     private func clear(_ slots: [Int]) {
         for slot in slots {
             values[slot] = nil

@@ -16,11 +16,7 @@ struct SelectorEvaluator {
     /// Appends the selector's value as [bytes].
     func append(_ selector: Selector, to writer: inout ByteWriter) throws(CQLError) {
         if case .column(let slot) = selector {
-            guard let value = decoder.values[slot] else {
-                return writer.appendBigEndian(Int32(-1))
-            }
-            writer.appendBigEndian(Int32(truncatingIfNeeded: value.count))
-            return writer.append(value)
+            return decoder.appendValue(ofSlot: slot, to: &writer)
         }
         guard let value = try evaluate(selector) else {
             return writer.appendBigEndian(Int32(-1))

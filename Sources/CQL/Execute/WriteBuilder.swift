@@ -16,6 +16,8 @@ final class WriteBuilder: @unchecked Sendable {  // Owner: a shard's executor, o
     private var value = ByteWriter(capacity: 1024)
     private var partition = ByteWriter(capacity: 128)
     private var partitionKey = ByteWriter(capacity: 128)
+    /// Memory for the values of a request.
+    var values: [BoundValue] = []
     /// The mutation that is being built.
     var mutation = MutationWriter(capacity: 512)
     /// Counts the fragments, from a random start: the order of list elements of one timestamp.
@@ -80,20 +82,7 @@ final class WriteBuilder: @unchecked Sendable {  // Owner: a shard's executor, o
         )
         partitionCount = key.count
         key.append(Key.clustered)
-        for choice in plan.restrictions.clustering {
-            guard case .one(let expressions) = choice.choice else { continue }
-            for (expression, column) in zip(expressions, choice.columns) {
-                let value = try expression.evaluate(bindings)
-                if value.isUnset { throw .invalid("Invalid unset value for column \(column.name)") }
-                try value.withView { (view) throws(CQLError) in
-                    guard let view else {
-                        throw .invalid("Invalid null value in condition for column \(column.name)")
-                    }
-                    ClusteringEncoding.append(view, column, to: &key)
-                }
-            }
-        }
-        key.append(Key.endRow)
+        try plan.restrictions.appendEnding(bindings, to: &key)
     }
 
     /// Adds the entries of a write that names one partition and reads nothing to `mutation`.
@@ -147,6 +136,15 @@ final class WriteBuilder: @unchecked Sendable {  // Owner: a shard's executor, o
             return try addDeletion(plan, partition, bindings, time)
         }
         let liveness = plan.kind == .insert ? time.liveness : nil
+        if plan.namesOneRow, let changes = plan.plainRegular {
+            key.removeAll()
+            key.append(partition)
+            key.append(Key.clustered)
+            try plan.restrictions.appendEnding(bindings, to: &key)
+            try encode(changes, liveness: liveness, bindings, time)
+            if value.count > 0 { mutation.add(key: key.view, value: value.view) }
+            return
+        }
         for ending in try endings(plan, bindings) {
             let needsImage = plan.regular.contains(where: \.needsRead)
             let existing = needsImage ? try image(ending) : nil
@@ -209,6 +207,30 @@ final class WriteBuilder: @unchecked Sendable {  // Owner: a shard's executor, o
         let appender = CellAppender(time: time, sequence: sequence, base: time.timestamp)
         for change in changes {
             try appender.append(change, bindings, existing: existing, to: &value)
+        }
+        if liveness == nil, value.count == headerCount { value.removeAll() }
+    }
+
+    /// The same for changes in their plain form.
+    private func encode(
+        _ changes: [PlainChange],
+        liveness: Liveness?,
+        _ bindings: borrowing Bindings,
+        _ time: WriteTime
+    ) throws(CQLError) {
+        value.removeAll()
+        RowEncoder.begin(liveness: liveness, base: time.timestamp, to: &value)
+        let headerCount = value.count
+        for change in changes {
+            let cell: Cell
+            switch bindings.values[change.marker] {
+            case .unset: continue
+            case .null: cell = time.tombstone(change.column)
+            case .value(let view):
+                if let reason = change.type.validate(view) { throw .invalid(reason) }
+                cell = time.cell(change.column, view)
+            }
+            RowEncoder.append(cell, base: time.timestamp, to: &value)
         }
         if liveness == nil, value.count == headerCount { value.removeAll() }
     }

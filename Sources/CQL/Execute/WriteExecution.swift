@@ -25,6 +25,9 @@ struct WriteExecution: Sendable {
         if plan.needsRead {
             return try startReading(plan, statement, parameters, origin)
         }
+        if plan.restrictions.namesOnePartition {
+            return try writeOnePartition(plan, statement, parameters, origin)
+        }
         let mutations = try processor.bind(statement, parameters) { (bindings) throws(CQLError) in
             try ShardMutations.make(
                 plan,
@@ -34,6 +37,38 @@ struct WriteExecution: Sendable {
             )
         }
         write(mutations)
+    }
+
+    /// Writes to one partition, on its shard straight from the builder's memory.
+    private func writeOnePartition(
+        _ plan: WritePlan,
+        _ statement: PreparedStatement,
+        _ parameters: QueryParameters,
+        _ origin: StatementOrigin
+    ) throws(CQLError) {
+        let builder = processor.builder(origin.shard)
+        builder.mutation.removeAll()
+        let token = try processor.bind(statement, parameters, scratch: builder) {
+            (bindings) throws(CQLError) in try builder.addOne(plan, bindings)
+        }
+        guard !builder.mutation.isEmpty else {
+            return completion(StatementOutcome(.success(.void)))
+        }
+        let shard = processor.node.shard(of: token)
+        let completion = completion
+        if shard.executor.isCurrent {
+            return shard.store.write(builder.mutation.bytes.view) { error in
+                completion(StatementOutcome(WriteExecution.result(error)))
+            }
+        }
+        let bytes = builder.mutation.bytes.array
+        shard.executor.execute {
+            bytes.withView { view in
+                shard.store.write(view) { error in
+                    completion(StatementOutcome(WriteExecution.result(error)))
+                }
+            }
+        }
     }
 
     /// Writes one mutation a shard and completes when all are durable.

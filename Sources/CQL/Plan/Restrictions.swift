@@ -107,6 +107,33 @@ extension Restrictions {
         namesPartitions && !partition.contains(where: \.isMany)
     }
 
+    /// Whether each key column has one value.
+    func namesOneRow(of table: TableSchema) -> Bool {
+        namesOnePartition && slices.isEmpty && clusteringPrefixCount == table.clustering.count
+            && !clustering.contains { $0.choice.isMany }
+    }
+
+    /// Appends the ending of the one row that is named (`namesOneRow`).
+    func appendEnding(
+        _ bindings: borrowing Bindings,
+        to writer: inout ByteWriter
+    ) throws(CQLError) {
+        for choice in clustering {
+            guard case .one(let expressions) = choice.choice else { continue }
+            for (expression, column) in zip(expressions, choice.columns) {
+                let value = try expression.evaluate(bindings)
+                if value.isUnset { throw .invalid("Invalid unset value for column \(column.name)") }
+                try value.withView { (view) throws(CQLError) in
+                    guard let view else {
+                        throw .invalid("Invalid null value in condition for column \(column.name)")
+                    }
+                    ClusteringEncoding.append(view, column, to: &writer)
+                }
+            }
+        }
+        writer.append(Key.endRow)
+    }
+
     /// Appends the partition part of the keys of the one partition that is named; `scratch` is
     /// memory for the serialized partition key.
     func appendPartition(

@@ -7,7 +7,8 @@ internal import Model
 
 /// The outside world as functions like `now()` see it.
 struct FunctionContext: Sendable {
-    let random: any RandomSource
+    /// The environment's, which outlives every request. Not counted: all shards would count it at once.
+    unowned(unsafe) let random: any RandomSource
     /// Microseconds since 1970.
     let microseconds: Int64
 }

@@ -62,7 +62,9 @@ struct Aggregate: Sendable {
 }
 
 /// What a SELECT does, with names looked up and types known.
-struct SelectPlan: Sendable {
+///
+/// A class, so that a request holds it by one reference.
+final class SelectPlan: Sendable {
     let table: TableSchema
     /// The columns that are decoded from a row, by slot.
     let slots: [ColumnSchema]
@@ -83,6 +85,38 @@ struct SelectPlan: Sendable {
     let bindsSelectors: Bool
     let limit: Expression?
     let perPartitionLimit: Expression?
+
+    init(
+        table: TableSchema,
+        slots: [ColumnSchema],
+        needsTimes: Bool,
+        selectors: [Selector],
+        aggregates: [Aggregate],
+        groupSlots: [Int],
+        columns: ResultColumns,
+        restrictions: Restrictions,
+        isReversed: Bool,
+        isDistinct: Bool,
+        isMerged: Bool,
+        bindsSelectors: Bool,
+        limit: Expression?,
+        perPartitionLimit: Expression?
+    ) {
+        self.table = table
+        self.slots = slots
+        self.needsTimes = needsTimes
+        self.selectors = selectors
+        self.aggregates = aggregates
+        self.groupSlots = groupSlots
+        self.columns = columns
+        self.restrictions = restrictions
+        self.isReversed = isReversed
+        self.isDistinct = isDistinct
+        self.isMerged = isMerged
+        self.bindsSelectors = bindsSelectors
+        self.limit = limit
+        self.perPartitionLimit = perPartitionLimit
+    }
 
     /// Whether all rows are folded into one.
     var isAggregate: Bool { !aggregates.isEmpty && groupSlots.isEmpty }

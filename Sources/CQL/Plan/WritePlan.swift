@@ -36,8 +36,37 @@ struct CellChange: Sendable {
     }
 }
 
+/// A plain column that is set to a bind marker: what most changes are.
+struct PlainChange: Sendable {
+    let column: UInt32
+    let type: CQLType
+    /// The marker's index.
+    let marker: Int
+
+    /// The plain form of a change; nil when it has none.
+    init?(_ change: CellChange) {
+        guard case .set(.marker(let index, let type)) = change.action,
+            !change.column.type.isMultiCell
+        else { return nil }
+        column = change.column.id
+        self.type = type
+        marker = index
+    }
+
+    /// The plain forms of changes that all have one, each of another column; else nil.
+    static func all(_ changes: [CellChange]) -> [PlainChange]? {
+        let plain = changes.compactMap { PlainChange($0) }
+        guard plain.count == changes.count, Set(plain.map(\.column)).count == plain.count else {
+            return nil
+        }
+        return plain
+    }
+}
+
 /// What an INSERT, UPDATE or DELETE does, with the terms' types known.
-struct WritePlan: Sendable {
+///
+/// A class, so that a request holds it by one reference.
+final class WritePlan: Sendable {
     enum Kind: Sendable { case insert, update, delete }
 
     enum Condition: Sendable {
@@ -60,10 +89,34 @@ struct WritePlan: Sendable {
     let timestamp: Expression?
     let timeToLive: Expression?
     let condition: Condition
-
     /// Whether rows must be read first, for a condition or a list's elements.
-    var needsRead: Bool {
-        condition.isConditional || (regular + statics).contains(where: \.needsRead)
+    let needsRead: Bool
+    /// `regular` in the plain form, if all of it has one.
+    let plainRegular: [PlainChange]?
+    /// Whether it names one row by its whole key.
+    let namesOneRow: Bool
+
+    init(
+        table: TableSchema,
+        kind: Kind,
+        restrictions: Restrictions,
+        regular: [CellChange],
+        statics: [CellChange],
+        timestamp: Expression?,
+        timeToLive: Expression?,
+        condition: Condition
+    ) {
+        self.table = table
+        self.kind = kind
+        self.restrictions = restrictions
+        self.regular = regular
+        self.statics = statics
+        self.timestamp = timestamp
+        self.timeToLive = timeToLive
+        self.condition = condition
+        needsRead = condition.isConditional || (regular + statics).contains(where: \.needsRead)
+        plainRegular = PlainChange.all(regular)
+        namesOneRow = restrictions.namesOneRow(of: table)
     }
 
     /// Whether it names whole rows and not only static columns.
