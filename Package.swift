@@ -66,7 +66,8 @@ let package = Package(
         ),
 
         // Environment: clock, files, randomness, executors.
-        .target(name: "Environment", dependencies: ["Bytes"], swiftSettings: settings),
+        system("CUIO", "libc6-dev"),
+        .target(name: "Environment", dependencies: ["Bytes", "CUIO"], swiftSettings: settings),
         .testTarget(
             name: "EnvironmentTests",
             dependencies: ["Bytes", "Environment"],

@@ -12,6 +12,8 @@ package struct Environment: Sendable {
     /// Where log syncs and other short waits for the disk run: jobs may run beside each other, in any
     /// order.
     package let background: any Executor
+    /// Where blocks of SSTables are read that a shard's reads wait for: threads that the disk may hold up.
+    package let reading: any Executor
     /// Where memtables are flushed.
     package let flushing: any Executor
     /// Where SSTables are compacted. Apart from the others, so that a long job never holds up a sync.
@@ -22,6 +24,7 @@ package struct Environment: Sendable {
         clock: any Clock,
         random: any RandomSource,
         background: any Executor,
+        reading: (any Executor)? = nil,
         flushing: (any Executor)? = nil,
         compacting: (any Executor)? = nil
     ) {
@@ -29,6 +32,7 @@ package struct Environment: Sendable {
         self.clock = clock
         self.random = random
         self.background = background
+        self.reading = reading ?? background
         self.flushing = flushing ?? background
         self.compacting = compacting ?? background
     }

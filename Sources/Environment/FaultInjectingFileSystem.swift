@@ -149,6 +149,14 @@ private final class FaultInjectingReadableFile: ReadableFile {
         try owner.check(.read, path)
         return try wrapped.read(at: offset, into: buffer)
     }
+
+    func readIfCached(
+        at offset: Int,
+        into buffer: UnsafeMutableRawBufferPointer
+    ) throws(FileError) -> Int? {
+        try owner.check(.read, path)
+        return try wrapped.readIfCached(at: offset, into: buffer)
+    }
 }
 
 /// A file whose writes and syncs may fail.

@@ -61,6 +61,12 @@ package protocol ReadableFile: AnyObject, Sendable {
     var size: Int { get }
     /// Reads up to `buffer.count` bytes from `offset`; fewer only at the end of the file.
     func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Int
+    /// As `read`, but only what is in memory already; nil when the disk would have to be waited for, or
+    /// when the system can't tell.
+    func readIfCached(
+        at offset: Int,
+        into buffer: UnsafeMutableRawBufferPointer
+    ) throws(FileError) -> Int?
 }
 
 /// A file that is written front to back by one owner.

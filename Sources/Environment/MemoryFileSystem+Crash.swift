@@ -53,7 +53,7 @@ extension MemoryFileSystem {
         }
         var copier = Copier(mode: mode, survivors: survivors)
         let copy = MemoryFileSystem(root: copier.directory(root, &generator))
-        copy.adopt(used: copier.used, limit: state.limit)
+        copy.adopt(used: copier.used, limit: state.limit, residency: state.residency)
         return copy
     }
 

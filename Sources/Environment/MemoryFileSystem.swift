@@ -20,6 +20,9 @@ package final class MemoryFileSystem: FileSystem, @unchecked Sendable {  // Stat
     private var used = 0
     private var limit = Int.max
     private var hook: (@Sendable (MemoryFileSystem) -> Void)?
+    private var readHook: (@Sendable (String) -> Void)?
+    private var residency = Residency.whole
+    private var dice = SplitMix64(seed: 0)
 
     /// An empty file system.
     package convenience init() { self.init(root: MemoryDirectoryNode()) }
@@ -40,6 +43,42 @@ package final class MemoryFileSystem: FileSystem, @unchecked Sendable {  // Stat
     package var onSync: (@Sendable (MemoryFileSystem) -> Void)? {
         get { lock.withLock { hook } }
         set { lock.withLock { hook = newValue } }
+    }
+
+    /// Called with the path before each read that might wait for a disk, in the thread that reads.
+    package var onRead: (@Sendable (String) -> Void)? {
+        get { lock.withLock { readHook } }
+        set { lock.withLock { readHook = newValue } }
+    }
+
+    /// What `ReadableFile.readIfCached` takes to be in memory.
+    package enum Residency: Sendable {
+        case whole
+        case nothing
+        /// One read in two, as the seed decides.
+        case seeded(UInt64)
+    }
+
+    /// What `ReadableFile.readIfCached` takes to be in memory: at first everything.
+    package var cached: Residency {
+        get { lock.withLock { residency } }
+        set {
+            lock.withLock {
+                residency = newValue
+                if case .seeded(let seed) = newValue { dice = SplitMix64(seed: seed) }
+            }
+        }
+    }
+
+    /// Whether a read is to be answered as if its bytes were in memory.
+    func answersAtOnce() -> Bool {
+        lock.withLock {
+            switch residency {
+            case .whole: true
+            case .nothing: false
+            case .seeded: dice.next() & 1 == 0
+            }
+        }
     }
 
     package func createDirectory(_ path: String) throws(FileError) {
@@ -73,7 +112,7 @@ package final class MemoryFileSystem: FileSystem, @unchecked Sendable {  // Stat
         lock.lock()
         defer { lock.unlock() }
         let node = try file(.open, path)
-        return MemoryReadableFile(path: path, node: node, size: node.bytes.count, lock: lock)
+        return MemoryReadableFile(path: path, node: node, size: node.bytes.count, owner: self)
     }
 
     package func rename(_ from: String, to: String) throws(FileError) {
@@ -199,13 +238,17 @@ extension MemoryFileSystem {
         var pending: [MemoryPendingChange]
         var used: Int
         var limit: Int
+        var residency: Residency
     }
 
     /// The state that a crash works on. Called with the lock held.
-    var crashState: CrashState { CrashState(pending: pending, used: used, limit: limit) }
+    var crashState: CrashState {
+        CrashState(pending: pending, used: used, limit: limit, residency: residency)
+    }
 
     /// Takes over what a clone starts with.
-    func adopt(used: Int, limit: Int) {
+    func adopt(used: Int, limit: Int, residency: Residency) {
+        cached = residency
         lock.withLock {
             self.used = used
             self.limit = limit

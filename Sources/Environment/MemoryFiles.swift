@@ -7,22 +7,37 @@ import Glibc
 #endif
 
 /// A file in memory that is read.
-final class MemoryReadableFile: ReadableFile, @unchecked Sendable {  // Node: `lock`.
+final class MemoryReadableFile: ReadableFile, @unchecked Sendable {  // Node: the owner's lock.
     let path: String
     let size: Int
     private let node: MemoryFileNode
-    private let lock: Lock
+    private let owner: MemoryFileSystem
 
-    init(path: String, node: MemoryFileNode, size: Int, lock: Lock) {
+    init(path: String, node: MemoryFileNode, size: Int, owner: MemoryFileSystem) {
         self.path = path
         self.node = node
         self.size = size
-        self.lock = lock
+        self.owner = owner
     }
 
     func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Int {
+        owner.onRead?(path)
+        return try copy(at: offset, into: buffer)
+    }
+
+    func readIfCached(
+        at offset: Int,
+        into buffer: UnsafeMutableRawBufferPointer
+    ) throws(FileError) -> Int? {
+        owner.answersAtOnce() ? try copy(at: offset, into: buffer) : nil
+    }
+
+    private func copy(
+        at offset: Int,
+        into buffer: UnsafeMutableRawBufferPointer
+    ) throws(FileError) -> Int {
         guard offset >= 0 else { throw FileError(.read, path, errno: EINVAL) }
-        return lock.withLock {
+        return owner.lock.withLock {
             let count = min(buffer.count, max(0, node.bytes.count - offset))
             if count > 0 { buffer.copyBytes(from: node.bytes[offset..<offset + count]) }
             return count

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Bytes
+internal import CUIO
+private import Synchronization
 
 #if canImport(Glibc)
 import Glibc
@@ -129,6 +131,8 @@ private final class POSIXReadableFile: ReadableFile {
     let path: String
     let size: Int
     private let descriptor: Int32
+    /// Whether the file system has answered that it can't tell what is cached.
+    private let lacksCachedReads = Atomic(false)
 
     init(path: String, descriptor: Int32, size: Int) {
         self.path = path
@@ -151,6 +155,27 @@ private final class POSIXReadableFile: ReadableFile {
             done += count
         }
         return done
+    }
+
+    func readIfCached(
+        at offset: Int,
+        into buffer: UnsafeMutableRawBufferPointer
+    ) throws(FileError) -> Int? {
+        guard let base = buffer.baseAddress else { return 0 }
+        if lacksCachedReads.load(ordering: .relaxed) { return nil }
+        while true {
+            let count = tholos_pread_cached(descriptor, base, buffer.count, offset)
+            // Less than was asked for: the end of the file, or of what is cached.
+            if count >= 0 { return count == buffer.count || offset + count >= size ? count : nil }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN: return nil
+            case EOPNOTSUPP, ENOSYS, EINVAL:
+                lacksCachedReads.store(true, ordering: .relaxed)
+                return nil
+            default: throw FileError(.read, path, errno: errno)
+            }
+        }
     }
 }
 

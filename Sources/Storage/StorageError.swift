@@ -17,6 +17,9 @@ package enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
     case manifestFailed(FileError)
     /// The manifest is closed.
     case manifestClosed
+    /// A block isn't in memory, and the read doesn't wait for the disk: `ShardStore.read` has it read
+    /// and tries again.
+    case wouldBlock
 
     package var description: String {
         switch self {
@@ -28,6 +31,7 @@ package enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
             "the manifest has failed and takes no more changes: \(cause); "
                 + "repair the disk, then restart the node"
         case .manifestClosed: "the manifest is closed"
+        case .wouldBlock: "a block is not in memory, and this read does not wait for the disk"
         }
     }
 }

@@ -6,10 +6,14 @@ import CQLProtocol
 import Environment
 import Model
 import Node
+import Storage
 
 /// A query processor over a node in memory, whose executors run in the test's thread.
 final class TestProcessor {
     private let processor: QueryProcessor
+    private let node: Node
+    private let isOnDisk: Bool
+    private let reads: DiskReads
     private let executors: [ManualExecutor]
     private let clock: ManualClock
     private var keyspace: String?
@@ -22,21 +26,52 @@ final class TestProcessor {
         var replayed: Result<Int, CQLError>?
     }
 
+    /// Counts the reads that may wait for a disk, and those of them that hold up a shard.
+    private final class DiskReads: @unchecked Sendable {  // Owner: the test's thread.
+        var count = 0
+        var onShards = 0
+    }
+
+    /// How many reads there were that may wait for a disk.
+    var diskReads: Int { reads.count }
+    /// How many of them were on a shard's executor.
+    var diskReadsOnShards: Int { reads.onShards }
+
     /// Opens a node on `files`, and finishes the batches that a crash left there.
-    init(shardCount: Int = 2, files: MemoryFileSystem = MemoryFileSystem()) throws {
+    ///
+    /// With `isOnDisk`, each statement is followed by a flush, nothing of a file is in memory, and there
+    /// is no cache of `cacheSize`: every block that a read needs comes from the disk.
+    init(
+        shardCount: Int = 2,
+        files: MemoryFileSystem = MemoryFileSystem(),
+        isOnDisk: Bool = false,
+        cacheSize: Int = 0
+    ) throws {
+        self.isOnDisk = isOnDisk
+        let reads = DiskReads()
+        self.reads = reads
         let clock = ManualClock()
         self.clock = clock
         let background = ManualExecutor(clock: clock)
         let shards = (0..<shardCount).map { _ in ManualExecutor(clock: clock) }
         executors = shards + [background]
-        let node = try Node.open(
+        var options = NodeOptions(dataDirectory: "/node", shardCount: shardCount)
+        if isOnDisk {
+            files.cached = .nothing
+            files.onRead = { _ in
+                reads.count += 1
+                if shards.contains(where: { $0.isCurrent }) { reads.onShards += 1 }
+            }
+            options.store.blockCacheSize = cacheSize
+        }
+        node = try Node.open(
             environment: Environment(
                 fileSystem: files,
                 clock: clock,
                 random: SeededRandom(seed: 1),
                 background: background
             ),
-            options: NodeOptions(dataDirectory: "/node", shardCount: shardCount),
+            options: options,
             executors: shards,
             systemSchema: QueryProcessor.systemSchema
         )
@@ -69,6 +104,23 @@ final class TestProcessor {
         return output + "error: too many pages\n"
     }
 
+    /// Executes statements beside each other.
+    func executeTogether(_ texts: [String]) -> [String] {
+        let boxes = texts.map { _ in Box() }
+        let origin = StatementOrigin(keyspace: keyspace)
+        for (text, box) in zip(texts, boxes) {
+            processor.query(text, QueryParameters(), origin) { box.outcome = $0 }
+        }
+        Environment.runUntilIdle(executors)
+        return boxes.map { answer($0).answer }
+    }
+
+    /// Writes everything to SSTables.
+    func flush() {
+        node.onEachShard({ shard, finish in shard.store.flushAll(done: finish) }, done: { _ in })
+        Environment.runUntilIdle(executors)
+    }
+
     private func executeOnce(
         _ text: String,
         _ parameters: QueryParameters
@@ -77,6 +129,11 @@ final class TestProcessor {
         let origin = StatementOrigin(keyspace: keyspace)
         processor.query(text, parameters, origin) { box.outcome = $0 }
         Environment.runUntilIdle(executors)
+        if isOnDisk { flush() }
+        return answer(box)
+    }
+
+    private func answer(_ box: Box) -> (answer: String, next: [UInt8]?) {
         guard let outcome = box.outcome else { return ("error: no answer\n", nil) }
         switch outcome.result {
         case .failure(let error): return ("error: \(error.message)\n", nil)

@@ -57,6 +57,23 @@ struct FileSystemConformanceTests {
         }
     }
 
+    @Test("what it has in memory is read without waiting, or not at all", arguments: Kind.allCases)
+    func readsWhatIsCached(kind: Kind) throws {
+        try with(kind) { files, base in
+            try write(files, base + "/a", "abcdefgh")
+            let reader = try files.open(base + "/a")
+            // The system may have dropped the bytes meanwhile, or not be able to tell.
+            for (offset, expected) in [(0, "abcdef"), (5, "fgh"), (8, ""), (500, "")] {
+                var part = [UInt8](repeating: 0, count: 6)
+                let count = try part.withUnsafeMutableBytes {
+                    try reader.readIfCached(at: offset, into: $0)
+                }
+                guard let count else { continue }
+                #expect(String(decoding: part[..<count], as: UTF8.self) == expected)
+            }
+        }
+    }
+
     @Test("reads back at any offset what was appended", arguments: Kind.allCases)
     func appendsAndReads(kind: Kind) throws {
         try with(kind) { files, base in

@@ -35,6 +35,8 @@ private struct EngineModelRun {
             (TestTables.table("one", number: 1, graceSeconds: grace), 0),
             (TestTables.table("two", number: 2, graceSeconds: grace), 1),
         ]
+        let residencies: [MemoryFileSystem.Residency] = [.whole, .nothing, .seeded(seed), .nothing]
+        fileSystem.cached = residencies[Int(seed / 2 % 4)]
         node = try EngineModelRun.open(fileSystem, clock, seed, shardCount: 2, seed: seed)
         try node.change(TestTables.keyspace)
         for table in tables { try node.change(.putTable(table.schema)) }
@@ -49,6 +51,8 @@ private struct EngineModelRun {
     ) throws -> TestNode {
         try TestNode(fileSystem, clock: clock, seed: seed, shardCount: shardCount) { options in
             options.ignoredTokenBits = runSeed % 5 == 0 ? 2 : 0
+            // With nothing in memory and no cache, each block that a read needs ends it once.
+            options.store.blockCacheSize = runSeed % 2 == 0 ? 0 : 1 << 20
             options.store.memtableSpace = runSeed % 3 == 0 ? 6_000 : 64 << 20
             options.store.compactsAutomatically = runSeed % 3 != 1
         }

@@ -23,6 +23,8 @@ final class TestNode {
     let clock: ManualClock
     private let shardExecutors: [ManualExecutor]
     private let background: ManualExecutor
+    /// Reads blocks that aren't in memory.
+    private let reading: ManualExecutor
     private var order: SplitMix64
 
     static let root = "/node/data"
@@ -37,6 +39,7 @@ final class TestNode {
         self.clock = clock
         order = SplitMix64(seed: seed)
         background = ManualExecutor(clock: clock, shuffledBy: seed)
+        reading = ManualExecutor(clock: clock, shuffledBy: seed)
         shardExecutors = (0..<shardCount).map { _ in ManualExecutor(clock: clock) }
         var options = NodeOptions(dataDirectory: TestNode.root, shardCount: shardCount)
         options.store.compactsAutomatically = false
@@ -48,7 +51,8 @@ final class TestNode {
                 fileSystem: fileSystem,
                 clock: clock,
                 random: SeededRandom(seed: seed),
-                background: background
+                background: background,
+                reading: reading
             ),
             options: options,
             executors: shardExecutors
@@ -59,7 +63,7 @@ final class TestNode {
 
     /// Runs up to `count` jobs, each of an executor that the seed picks.
     func run(steps count: Int) {
-        let all = shardExecutors + [background]
+        let all = shardExecutors + [background, reading]
         for _ in 0..<count {
             let ready = all.filter { $0.readyCount > 0 }
             guard let next = ready.randomElement(using: &order) else { return }
@@ -164,6 +168,18 @@ final class TestNode {
         return node.shard(of: token).store.table(storageID: table.storageID)
     }
 
+    /// What a read on a shard gives; the blocks that it waits for are read meanwhile.
+    private func read<R>(
+        on shard: Shard,
+        _ body: @escaping @Sendable () throws(any Error) -> R
+    ) throws -> R {
+        let result = Box<Result<R, any Error>?>(nil)
+        shard.store.read(body) { result.value = $0 }
+        while result.value == nil, reading.runOne() { settleShards() }
+        guard let answer = result.value else { throw NoAnswer(what: "a read") }
+        return try answer.get()
+    }
+
     /// All rows of a table as a reader sees them, by key, from one scan a shard and token range.
     func scan(_ table: TableSchema) throws -> [[UInt8]: VisibleRow] {
         var rows: [[UInt8]: VisibleRow] = [:]
@@ -171,8 +187,12 @@ final class TestNode {
             guard let store = shard.store.table(storageID: table.storageID) else { continue }
             for range in shard.store.tokenRanges {
                 let bounds = KeyBounds(range)
-                let cursor = try store.cursor(lower: bounds.lower, upper: bounds.upper)
-                for (key, row) in try read(cursor, isReversed: false) { rows[key] = row }
+                let now = clock.secondsSinceEpoch()
+                let found = try read(on: shard) { () throws(any Error) in
+                    let cursor = try store.cursor(lower: bounds.lower, upper: bounds.upper)
+                    return try TestNode.rows(cursor, isReversed: false, now: now)
+                }
+                for (key, row) in found { rows[key] = row }
             }
         }
         return rows
@@ -187,13 +207,18 @@ final class TestNode {
         isReversed: Bool
     ) throws -> [(key: [UInt8], row: VisibleRow)] {
         guard let store = store(table, partition) else { return [] }
-        let cursor = try store.cursor(lower: lower, upper: upper, isReversed: isReversed)
-        return try read(cursor, isReversed: isReversed)
+        let now = clock.secondsSinceEpoch()
+        let shard = node.shard(of: partition.withView { Key.token(of: $0) })
+        return try read(on: shard) { () throws(any Error) in
+            let cursor = try store.cursor(lower: lower, upper: upper, isReversed: isReversed)
+            return try TestNode.rows(cursor, isReversed: isReversed, now: now)
+        }
     }
 
-    private func read(
+    private static func rows(
         _ cursor: MergeCursor,
-        isReversed: Bool
+        isReversed: Bool,
+        now: Int64
     ) throws -> [(key: [UInt8], row: VisibleRow)] {
         var rows: [(key: [UInt8], row: VisibleRow)] = []
         var last: [UInt8]?
@@ -204,7 +229,7 @@ final class TestNode {
                 guard last != key, ascends != isReversed else { throw NoAnswer(what: "key order") }
             }
             last = key
-            let row = try VisibleRow(cursor.value, now: clock.secondsSinceEpoch())
+            let row = try VisibleRow(cursor.value, now: now)
             if !row.isEmpty { rows.append((key, row)) }
         }
         return rows
@@ -214,10 +239,14 @@ final class TestNode {
     func get(_ table: TableSchema, _ key: [UInt8]) throws -> VisibleRow? {
         let length = key.withView { Key.partitionLength(of: $0) }
         guard let store = store(table, key) else { return nil }
-        return try key.withView { view in
-            guard let value = try store.get(view, partitionLength: length) else { return nil }
-            let row = try VisibleRow(value, now: clock.secondsSinceEpoch())
-            return row.isEmpty ? nil : row
+        let now = clock.secondsSinceEpoch()
+        return try read(on: node.shard(of: key.withView { Key.token(of: $0) })) {
+            () throws(any Error) in
+            try key.withView { view in
+                guard let value = try store.get(view, partitionLength: length) else { return nil }
+                let row = try VisibleRow(value, now: now)
+                return row.isEmpty ? nil : row
+            }
         }
     }
 

@@ -61,16 +61,16 @@ struct SSTableFilterTests {
         let shape = try #require(reader.filterShape)
         #expect(shape.count > 1 << 20)
         #expect(reader.memoryCount < 100_000)
-        let cache = BlockCache(capacity: 4 << 20)
+        let blocks = ShardBlocks(cache: BlockCache(capacity: 4 << 20))
         for index in stride(from: 0, to: entries.count, by: 7) {
             let key = entries[index].key
             let partition = key.withView { Key.partition(of: $0).array }
             let mayContain = try partition.withView { (view) throws(StorageError) in
-                try reader.mayContain(partition: view, through: cache)
+                try reader.mayContain(partition: view, through: blocks)
             }
             #expect(mayContain)
         }
-        #expect(cache.missCount <= shape.count / SSTableFormat.filterPageCount + 1)
+        #expect(blocks.readAtOnceCount <= shape.count / SSTableFormat.filterPageCount + 1)
         #expect(SSTableVerifier.verify(fileSystem: fileSystem, path: "1").problems == [])
     }
 

@@ -24,7 +24,7 @@ struct SSTableRoundTripTests {
         let reader = try SSTableReader.open(fileSystem: fileSystem, path: "/t/1")
         #expect(reader.statistics == summary.statistics)
         #expect(reader.count == summary.count)
-        let cursor = SSTableCursor(reader, source: BlockCache(capacity: 1 << 16))
+        let cursor = SSTableCursor(reader, source: ShardBlocks(cache: BlockCache(capacity: 1 << 16)))
         try cursor.seekToFirst()
         for entry in entries {
             #expect(current(cursor) == entry)
@@ -52,7 +52,7 @@ struct SSTableRoundTripTests {
         options.blockCount = blockCount
         try writeSSTable(fileSystem, "1", entries, options: options)
         let reader = try SSTableReader.open(fileSystem: fileSystem, path: "1")
-        let cursor = SSTableCursor(reader, source: BlockCache(capacity: 1 << 20))
+        let cursor = SSTableCursor(reader, source: ShardBlocks(cache: BlockCache(capacity: 1 << 20)))
         var targets = rows.map(\.key)
         targets += rows.map { Array($0.key.dropLast()) }
         targets += rows.map { $0.key + [0] }

@@ -7,7 +7,7 @@ enum ImportRule {
     static let allowed: [(target: String, modules: Set<String>)] = [
         ("Bytes", ["CLZ4", "CSnappy", "CXXHash", "CZlib", "CZstd", "Glibc"]),
         ("Model", ["Bytes"]),
-        ("Environment", ["Bytes", "Glibc", "Synchronization"]),
+        ("Environment", ["Bytes", "CUIO", "Glibc", "Synchronization"]),
         ("CQLProtocol", ["Bytes", "Model"]),
         (
             "Transport",

@@ -132,7 +132,7 @@ struct BatchExecution: Sendable {
             ) { (bindings) throws(CQLError) in try ShardMutations.partitions(plan, bindings) }
             partitions.formUnion(own)
         }
-        let (processor, completion) = (processor, completion)
+        let processor = processor
         let isConditional = writes.contains { $0.0.isConditional }
         let timestamp = isConditional ? processor.clock.next() : timestamp
         try onShard(of: partitions, writes.map { $0.0.table }) {
@@ -142,7 +142,7 @@ struct BatchExecution: Sendable {
                 (bound) throws(CQLError) in
                 try ConditionalWrite.evaluate(bound, partition: partition, on: shard, processor)
             }
-        } finish: { $0.finish(on: $1, completion) }
+        }
     }
 
     private func startReading(
@@ -158,7 +158,7 @@ struct BatchExecution: Sendable {
             }
             return partitions
         }
-        let (processor, completion) = (processor, completion)
+        let processor = processor
         let isConditional = batch.writes.contains(where: \.condition.isConditional)
         let timestamp = isConditional ? processor.clock.next() : timestamp
         try onShard(of: partitions, batch.writes.map { $0.table.id }) {
@@ -178,15 +178,14 @@ struct BatchExecution: Sendable {
                     processor
                 )
             }
-        } finish: { $0.finish(on: $1, completion) }
+        }
     }
 
     /// Evaluates a batch with conditions on the shard of its one partition.
     private func onShard(
         of partitions: Set<[UInt8]>,
         _ tables: [UUID?],
-        _ evaluate: @escaping @Sendable (Shard, [UInt8]) throws(CQLError) -> ConditionalWrite,
-        finish: @escaping @Sendable (ConditionalWrite, Shard) -> Void
+        _ evaluate: @escaping @Sendable (Shard, [UInt8]) throws(CQLError) -> ConditionalWrite
     ) throws(CQLError) {
         guard partitions.count == 1, Set(tables).count == 1, let partition = partitions.first else {
             throw .invalid("Batch with conditions cannot span multiple tables or partitions")
@@ -194,11 +193,11 @@ struct BatchExecution: Sendable {
         let completion = completion
         let token = partition.withView { Key.token(of: $0) }
         processor.node.shard(of: token).run { shard in
-            do throws(CQLError) {
+            shard.store.read { () throws(CQLError) in
                 try shard.requireRoom()
-                finish(try evaluate(shard, partition), shard)
-            } catch {
-                completion(StatementOutcome(.failure(error)))
+                return try evaluate(shard, partition)
+            } done: {
+                ConditionalWrite.finish($0, on: shard, completion)
             }
         }
     }

@@ -131,13 +131,17 @@ package struct BatchLog: Sendable {
         let gate = ReplayGate(count: node.shards.count, done)
         for shard in node.shards {
             shard.executor.execute {
-                do throws(CQLError) {
-                    let batches = try left(on: shard)
-                    gate.expect(batches.count)
-                    for batch in batches { try apply(batch, node) { gate.finishBatch($0) } }
-                    gate.finishShard(nil)
-                } catch {
-                    gate.finishShard(error)
+                shard.store.read { () throws(CQLError) in
+                    try left(on: shard)
+                } done: { result in
+                    do throws(CQLError) {
+                        let batches = try result.get()
+                        gate.expect(batches.count)
+                        for batch in batches { try apply(batch, node) { gate.finishBatch($0) } }
+                        gate.finishShard(nil)
+                    } catch {
+                        gate.finishShard(error)
+                    }
                 }
             }
         }

@@ -53,10 +53,20 @@ struct ConditionalWrite {
         )
     }
 
-    /// Writes the mutation, if there is one, and completes the statement.
-    func finish(on shard: Shard, _ completion: @escaping QueryProcessor.Completion) {
-        let success: StatementResult = answer.map { .rows($0) } ?? .void
-        guard let mutation, !mutation.isEmpty else {
+    /// Writes the mutation, if there is one, and completes the statement. In the turn in which it was
+    /// evaluated.
+    static func finish(
+        _ result: Result<ConditionalWrite, CQLError>,
+        on shard: Shard,
+        _ completion: @escaping QueryProcessor.Completion
+    ) {
+        let write: ConditionalWrite
+        switch result {
+        case .success(let evaluated): write = evaluated
+        case .failure(let error): return completion(StatementOutcome(.failure(error)))
+        }
+        let success: StatementResult = write.answer.map { .rows($0) } ?? .void
+        guard let mutation = write.mutation, !mutation.isEmpty else {
             return completion(StatementOutcome(.success(success)))
         }
         mutation.withView { view in

@@ -46,15 +46,15 @@ final class PointReader: @unchecked Sendable {  // Owner: the shard's executor.
             && !SystemSchema.isVirtual(plan.table)
     }
 
-    /// The row of a whole key, as a result of no or one row.
+    /// The row of a whole key, as a result of no or one row; nil if a block has to come from the disk.
     func read(
         _ key: ByteView,
         partitionLength: Int,
         on shard: Shard,
         _ request: PointRequest
-    ) throws(CQLError) -> RowsResult {
+    ) throws(CQLError) -> RowsResult? {
         cells.removeAll()
-        let count = try append(key, partitionLength, shard, request)
+        guard let count = try append(key, partitionLength, shard, request) else { return nil }
         return RowsResult(
             metadata: ResultMetadata(columns: columns, omitsColumns: request.skipMetadata),
             rowCount: count,
@@ -67,12 +67,13 @@ final class PointReader: @unchecked Sendable {  // Owner: the shard's executor.
         _ partitionLength: Int,
         _ shard: Shard,
         _ request: PointRequest
-    ) throws(CQLError) -> Int {
+    ) throws(CQLError) -> Int? {
         guard let table = shard.store.table(storageID: storageID) else { return 0 }
         let row: ByteView?
         do throws(StorageError) {
             row = try table.get(key, partitionLength: partitionLength)
         } catch {
+            if error == .wouldBlock { return nil }
             throw CQLError(storage: error)
         }
         guard let row else { return 0 }
@@ -133,25 +134,31 @@ extension QueryProcessor {
         let partitionLength = builder.partitionCount
         let shard = node.shard(of: Key.token(of: key))
         let reader = readers[shard.index]
-        if shard.executor.isCurrent {
+        let isCurrent = shard.executor.isCurrent
+        if isCurrent {
             let rows = try reader.read(
                 key,
                 partitionLength: partitionLength,
                 on: shard,
                 request
             )
-            return completion(StatementOutcome(.success(.rows(rows))))
+            if let rows { return completion(StatementOutcome(.success(.rows(rows)))) }
         }
         let owned = key.array
-        shard.executor.execute {
-            do throws(CQLError) {
-                let rows = try owned.withView { (view) throws(CQLError) in
-                    try reader.read(view, partitionLength: partitionLength, on: shard, request)
-                }
-                completion(StatementOutcome(.success(.rows(rows))))
-            } catch {
-                completion(StatementOutcome(.failure(error)))
+        let read = { @Sendable () throws(CQLError) -> RowsResult in
+            let rows = try owned.withView { (view) throws(CQLError) in
+                try reader.read(view, partitionLength: partitionLength, on: shard, request)
             }
+            guard let rows else { throw CQLError(storage: .wouldBlock) }
+            return rows
+        }
+        let done = { @Sendable (result: Result<RowsResult, CQLError>) in
+            completion(StatementOutcome(result.map { .rows($0) }))
+        }
+        if isCurrent {
+            shard.store.read(read, done: done)
+        } else {
+            shard.executor.execute { shard.store.read(read, done: done) }
         }
     }
 }

@@ -11,7 +11,8 @@ internal import Storage
 ///
 /// It goes through its key ranges in order, each on the shard that owns it. A step reads at most
 /// `entriesPerStep` entries and then lets others have the shard; the next begins behind the last key.
-/// Only one shard works on it at a time.
+/// Only one shard works on it at a time. A step that needs a block from the disk ends, and another
+/// goes on behind its last key when the block is there (`ShardStore.read`).
 final class SelectExecution: @unchecked Sendable {  // Handed from one executor to the next.
     /// A run of keys of one shard.
     struct Piece {
@@ -52,6 +53,8 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
     private var partition: [UInt8] = []
     /// Whether the partition's static row still stands for it, no other row having come.
     private var staticIsPending = false
+    /// Whether a row of the partition has come.
+    private var partitionHasRow = false
 
     /// The ending of each row's key and where its cells begin, when partitions are merged.
     private var merged: [(ending: [UInt8], start: Int)] = []
@@ -122,24 +125,47 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
     }
 
     private func step(_ shard: Shard?) {
-        do throws(CQLError) {
-            while pieceIndex < pieces.count {
-                if let shard, pieces[pieceIndex].shard != shard.index { return start() }
-                switch try read(pieces[pieceIndex], shard) {
-                case .pageFull: return finish(hasMore: true)
-                case .limitReached: return finish(hasMore: false)
-                case .reseek: continue
-                case .yield:
-                    guard let shard else { continue }
-                    return shard.executor.execute { [self] in step(shard) }
-                case .pieceDone:
-                    pieceIndex += 1
-                    resumeKey = nil
-                }
+        guard let shard else {
+            return follow(Result { () throws(CQLError) in try readPieces(nil) }, nil)
+        }
+        shard.store.read { [self] () throws(CQLError) in
+            try readPieces(shard)
+        } done: { [self] in
+            follow($0, shard)
+        }
+    }
+
+    /// What is to be done after a step.
+    private enum Next {
+        case finish(hasMore: Bool)
+        /// Let others have the shard.
+        case yield
+        /// The next piece is another shard's.
+        case otherShard
+    }
+
+    private func readPieces(_ shard: Shard?) throws(CQLError) -> Next {
+        while pieceIndex < pieces.count {
+            if let shard, pieces[pieceIndex].shard != shard.index { return .otherShard }
+            switch try read(pieces[pieceIndex], shard) {
+            case .pageFull: return .finish(hasMore: true)
+            case .limitReached: return .finish(hasMore: false)
+            case .reseek: continue
+            case .yield: if shard != nil { return .yield }
+            case .pieceDone:
+                pieceIndex += 1
+                resumeKey = nil
             }
-            finish(hasMore: false)
-        } catch {
-            completion(.failure(error))
+        }
+        return .finish(hasMore: false)
+    }
+
+    private func follow(_ result: Result<Next, CQLError>, _ shard: Shard?) {
+        switch result {
+        case .failure(let error): completion(.failure(error))
+        case .success(.finish(let hasMore)): finish(hasMore: hasMore)
+        case .success(.otherShard): start()
+        case .success(.yield): shard?.executor.execute { [self] in step(shard) }
         }
     }
 
@@ -149,7 +175,18 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         let cursor = try storage { () throws(StorageError) in try makeCursor(piece, shard) }
         if resumeKey != nil || piece.partition != nil { try reenter(piece, shard) }
         var entries = 0
-        while try storage({ () throws(StorageError) in try cursor.next() }) {
+        while true {
+            let hasEntry: Bool
+            do throws(StorageError) {
+                hasEntry = try cursor.next()
+            } catch {
+                if error == .wouldBlock, let key = cursor.resumeKey {
+                    if let outcome = try suspend(behind: key) { return outcome }
+                    shard?.store.blocks.release()
+                }
+                throw CQLError(storage: error)
+            }
+            guard hasEntry else { break }
             entries += 1
             if let outcome = try take(cursor) { return outcome }
             if entries >= Self.entriesPerStep {
@@ -158,6 +195,15 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
             }
         }
         return try leavePartition() ?? .pieceDone
+    }
+
+    /// Notes that the next step goes on behind a key, up to which nothing is left to be given out; an
+    /// outcome ends the reading instead.
+    private func suspend(behind key: [UInt8]) throws(CQLError) -> Outcome? {
+        let isSame = key.withView { key in partition.withView { key.hasPrefix($0) } }
+        if !isSame, let outcome = try leavePartition() { return outcome }
+        resumeKey = key
+        return nil
     }
 
     /// The cursor over what is left of a piece.
@@ -191,6 +237,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         if current != partition {
             partition = current
             inPartition = 0
+            partitionHasRow = false
         }
         try current.withView { (view) throws(CQLError) in
             try malformed { () throws(MalformedBytes) in try decoder.enterPartition(view) }
@@ -200,7 +247,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
             && !plan.isReversed
         guard !plan.table.statics.isEmpty, !passesStatic else { return }
         try enterStatic(current + [Key.staticRow], shard)
-        staticIsPending = decoder.hasLiveStatic && inPartition == 0
+        staticIsPending = decoder.hasLiveStatic && inPartition == 0 && !partitionHasRow
             && !plan.restrictions.restrictsClustering
     }
 
@@ -241,6 +288,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
             }
             partition = key.prefix(cursor.partitionLength).array
             inPartition = 0
+            partitionHasRow = false
             try malformed { () throws(MalformedBytes) in
                 try decoder.enterPartition(key.prefix(cursor.partitionLength))
             }
@@ -262,6 +310,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         }
         guard isLive else { return nil }
         staticIsPending = false
+        partitionHasRow = true
         guard isWithinEndings(key, cursor.partitionLength), try passesFilters() else { return nil }
         // A page may end with the last row that its partition may give.
         if !plan.isGrouped, inPartition >= perPartitionLimit { return skipPartition() }

@@ -118,10 +118,10 @@ struct WriteExecution: Sendable {
         let processor = processor
         let completion = completion
         processor.node.shard(of: token).run { shard in
-            do throws(CQLError) {
+            shard.store.read { () throws(CQLError) in
                 try shard.requireRoom()
                 // A conditional write takes the server's time: its order is that of the shard.
-                let read = try processor.bind(
+                return try processor.bind(
                     statement,
                     parameters.values,
                     timestamp: plan.condition.isConditional ? nil : parameters.defaultTimestamp,
@@ -134,9 +134,8 @@ struct WriteExecution: Sendable {
                         processor
                     )
                 }
-                read.finish(on: shard, completion)
-            } catch {
-                completion(StatementOutcome(.failure(error)))
+            } done: {
+                ConditionalWrite.finish($0, on: shard, completion)
             }
         }
     }

@@ -44,12 +44,14 @@ package final class NodeServer: Sendable {
             ThreadPoolExecutor(threads: shardCount + 1),
             ThreadPoolExecutor(threads: max(1, shardCount / 2)),
             ThreadPoolExecutor(threads: configuration.concurrentCompactors),
+            ThreadPoolExecutor(threads: max(8, shardCount * 4), name: "reading"),
         ]
         let environment = Environment(
             fileSystem: POSIXFileSystem(),
             clock: SystemClock(),
             random: SystemRandom(),
             background: pools[0],
+            reading: pools[3],
             flushing: pools[1],
             compacting: pools[2]
         )

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-private import Bytes
-
 /// A shard's cache of decompressed blocks, bounded in bytes.
 ///
 /// Used from the shard's thread alone.
@@ -13,16 +11,15 @@ private import Bytes
 ///
 ///     new ----> small (1/10) --- used again ---> main (9/10) --- not used ---> gone
 ///                  \------ not used ---> fingerprint --- asked again ---^
-package final class BlockCache: BlockSource {
+package final class BlockCache {
     /// The most memory that cached blocks take, in bytes.
     package let capacity: Int
     /// The memory that they take now, in bytes.
     package var usedCount: Int { small.bytes + main.bytes }
     /// How many blocks are cached.
     package private(set) var blockCount = 0
-    /// How often a block was found, and how often it had to be read.
+    /// How often a block was found.
     package private(set) var hitCount = 0
-    package private(set) var missCount = 0
 
     private var slots: [Slot] = []
     private var freeSlots: [Int32] = []
@@ -30,7 +27,6 @@ package final class BlockCache: BlockSource {
     private var main = Queue()
     private var table: SlotTable
     private var ghosts: GhostTable
-    private var scratch = ByteWriter(capacity: 32_768)
 
     private static let smallDivisor = 10
     private static let usesMax: UInt8 = 3
@@ -61,18 +57,7 @@ package final class BlockCache: BlockSource {
 
     // MARK: Reading
 
-    package func block(
-        _ handle: BlockHandle,
-        of reader: SSTableReader
-    ) throws(StorageError) -> Block {
-        if let block = cached(handle, fileNumber: reader.fileNumber) { return block }
-        missCount += 1
-        let block = try reader.readBlock(handle, scratch: &scratch)
-        insert(block, handle, fileNumber: reader.fileNumber)
-        return block
-    }
-
-    /// The block if it is cached: a reader that must not wait asks this first.
+    /// The block if it is cached.
     package func cached(_ handle: BlockHandle, fileNumber: UInt64) -> Block? {
         let hash = BlockCache.hash(fileNumber, handle.offset)
         let slot = find(fileNumber, handle.offset, hash)
@@ -80,6 +65,11 @@ package final class BlockCache: BlockSource {
         hitCount += 1
         if slots[slot].uses < BlockCache.usesMax { slots[slot].uses += 1 }
         return slots[slot].block
+    }
+
+    /// Whether a block is cached; asking makes no difference to how long it stays.
+    func contains(_ handle: BlockHandle, fileNumber: UInt64) -> Bool {
+        find(fileNumber, handle.offset, BlockCache.hash(fileNumber, handle.offset)) >= 0
     }
 
     /// Adds a block that was read elsewhere; one that is cached already stays.

@@ -46,6 +46,11 @@ package final class MergeCursor {
     package private(set) var key = ByteView.empty
     /// The value of the current entry; valid until `next`.
     package private(set) var value = ByteView.empty
+    /// After an error of `next`: the last key that the cursor is done with, behind which (backward:
+    /// before which) another cursor can go on; nil when it is at its start.
+    package private(set) var resumeKey: [UInt8]?
+    /// The key of a partial source before its last step.
+    private var partialKey = ByteWriter(capacity: 0)
     /// What the cursor has cost so far.
     package private(set) var cost = ReadCost()
 
@@ -94,18 +99,29 @@ package final class MergeCursor {
 
     private func start() throws(StorageError) {
         hasStarted = true
+        var isBlocked = false
         for index in sources.indices {
-            if isReversed {
-                try upper.withView { (key) throws(StorageError) in
-                    try sources[index].seek(before: key)
-                }
-            } else {
-                try lower.withView { (key) throws(StorageError) in
-                    try sources[index].seek(atOrAfter: key)
-                }
+            do throws(StorageError) {
+                try seek(index)
+            } catch .wouldBlock {
+                // The others say what they want too, so that all of it is read at once.
+                isBlocked = true
             }
         }
+        if isBlocked { throw .wouldBlock }
         try startInsidePartition()
+    }
+
+    private func seek(_ index: Int) throws(StorageError) {
+        if isReversed {
+            try upper.withView { (key) throws(StorageError) in
+                try sources[index].seek(before: key)
+            }
+        } else {
+            try lower.withView { (key) throws(StorageError) in
+                try sources[index].seek(atOrAfter: key)
+            }
+        }
     }
 
     /// Finds what is open where the read begins, if that is inside of a partition.
@@ -128,7 +144,21 @@ package final class MergeCursor {
     }
 
     private func advance(_ index: Int) throws(StorageError) {
-        if isReversed { try sources[index].previous() } else { try sources[index].next() }
+        if case .partial = sources[index] {
+            partialKey.removeAll()
+            partialKey.append(sources[index].key)
+        }
+        do throws(StorageError) {
+            if isReversed { try sources[index].previous() } else { try sources[index].next() }
+        } catch {
+            // All sources that have to move on stand, or stood, at one key.
+            if case .partial = sources[index] {
+                resumeKey = partialKey.array
+            } else {
+                resumeKey = sources[index].keyBeforeStep.array
+            }
+            throw error
+        }
     }
 
     /// The source with the next key in the direction of the read.

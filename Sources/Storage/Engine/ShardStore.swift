@@ -17,7 +17,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
     let executor: any Executor
     let files: TableFiles
     package let options: StoreOptions
-    package let cache: BlockCache
+    package let blocks: ShardBlocks
     private var log: CommitLog?
 
     private var tables: [UUID: TableStore] = [:]
@@ -28,7 +28,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
     var isClosed = false
     /// The last failure of a flush or compaction that hasn't been followed by a success.
     package internal(set) var lastBackgroundError: StorageError?
-    /// How many flushes and compactions are running.
+    /// How many flushes, compactions and reads of blocks are running.
     var backgroundJobs = 0
     var idleWaiters: [@Sendable () -> Void] = []
 
@@ -52,7 +52,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
         self.executor = executor
         self.files = files
         self.options = options
-        self.cache = BlockCache(capacity: options.blockCacheSize)
+        self.blocks = ShardBlocks(cache: BlockCache(capacity: options.blockCacheSize))
     }
 
     /// Begins to take writes, once recovery is done.
@@ -75,7 +75,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
         tables[schema.storageID] = TableStore(
             schema: schema,
             sstables: sstables,
-            cache: cache,
+            blocks: blocks,
             memtableCapacity: options.memtableCapacity
         )
     }
@@ -85,7 +85,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
         guard let table = tables.removeValue(forKey: storageID) else { return }
         activeBytes -= table.active?.byteCount ?? 0
         unflushedBytes -= table.memtableBytes
-        for sstable in table.sstables { cache.removeFile(sstable.number) }
+        for sstable in table.sstables { blocks.cache.removeFile(sstable.number) }
         for waiter in table.flushWaiters { waiter.done(nil) }
         discardLog()
         runWaitingWrites()

@@ -29,6 +29,14 @@ package enum SourceCursor {
         }
     }
 
+    /// The key at which it stood before a step that ended with an error: not to be asked of others.
+    var keyBeforeStep: ByteView {
+        switch self {
+        case .memtable: .empty
+        case .sstable(let cursor, _), .partial(let cursor, _, _): cursor.keyBeforeStep
+        }
+    }
+
     /// The value at which it stands.
     package var value: ByteView {
         switch self {

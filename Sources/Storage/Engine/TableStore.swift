@@ -34,12 +34,13 @@ package struct LiveSSTable: Sendable {
 
 /// One table's data in one shard: the active memtable, those being flushed, and the SSTables.
 ///
-/// Used on the shard's executor only. Reads are synchronous; what they return is valid until the next
-/// call.
+/// Used on the shard's executor only. Reads are synchronous and don't wait for the disk: where they
+/// would have to, they throw `.wouldBlock`, which `ShardStore.read` deals with. What they return is
+/// valid until the next call.
 package final class TableStore: @unchecked Sendable {  // Owner: the shard's executor.
     /// The table as the shard knows it now.
     package internal(set) var schema: TableSchema
-    let cache: BlockCache
+    let blocks: ShardBlocks
     private let memtableCapacity: Int
 
     /// Takes the writes; made with the first one.
@@ -64,10 +65,10 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
     private var spare = ByteWriter(capacity: 512)
     private var held: [SSTableCursor] = []
 
-    init(schema: TableSchema, sstables: [LiveSSTable], cache: BlockCache, memtableCapacity: Int) {
+    init(schema: TableSchema, sstables: [LiveSSTable], blocks: ShardBlocks, memtableCapacity: Int) {
         self.schema = schema
         self.sstables = sstables.sorted { $0.number > $1.number }
-        self.cache = cache
+        self.blocks = blocks
         self.memtableCapacity = memtableCapacity
     }
 
@@ -129,7 +130,7 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
             sstables.append(output)
             sstables.sort { $0.number > $1.number }
         }
-        for number in inputs { cache.removeFile(number) }
+        for number in inputs { blocks.cache.removeFile(number) }
     }
 
     // MARK: Reading
@@ -164,12 +165,12 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
             let reader = sstable.reader
             guard sstable.mayHold(token) else { continue }
             if let shadow, shadow.timestamp >= reader.statistics.maxTimestamp { continue }
-            guard try reader.mayContain(hash, through: cache) else { continue }
+            guard try reader.mayContain(hash, through: blocks) else { continue }
             if reader.statistics.hasPartitionDeletions {
-                let deletion = try reader.partitionDeletion(of: partition, through: cache)
+                let deletion = try reader.partitionDeletion(of: partition, through: blocks)
                 shadow = Deletion.stronger(shadow, deletion)
             }
-            let cursor = SSTableCursor(reader, source: cache)
+            let cursor = SSTableCursor(reader, source: blocks)
             try cursor.seek(atOrAfter: key)
             guard cursor.isValid, cursor.key.hasPrefix(partition) else { continue }
             if !isStatic { shadow = Deletion.stronger(shadow, cursor.openDeletion) }
@@ -204,7 +205,7 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
         guard let cursor = held.last else {
             invariantFailure("a memtable holds a malformed entry: \(error)")
         }
-        return SourceCursor.sstable(cursor, cache).corrupt(error)
+        return SourceCursor.sstable(cursor, blocks).corrupt(error)
     }
 
     /// A cursor over the keys in [lower, upper). It must be used up before anything is written.
@@ -233,8 +234,8 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
         for sstable in sstables {
             let reader = sstable.reader
             guard reader.statistics.tokens?.intersection(range) != nil else { continue }
-            if let hash, try !reader.mayContain(hash, through: cache) { continue }
-            sources.append(sstable.cursor(cache))
+            if let hash, try !reader.mayContain(hash, through: blocks) { continue }
+            sources.append(sstable.cursor(blocks))
         }
         return MergeCursor(sources: sources, lower: lower, upper: upper, isReversed: isReversed)
     }

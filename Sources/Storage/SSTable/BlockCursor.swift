@@ -213,12 +213,15 @@ final class BlockCursor {
     ///
     /// The cursor stays; for messages.
     func keyOfNext() -> [UInt8]? {
-        let other = BlockCursor()
-        guard isValid, let block, other.attach(block), other.seek(atOrAfter: key), other.next()
-        else {
-            return nil
-        }
+        guard let other = copy(), other.next() else { return nil }
         return other.key.array
+    }
+
+    /// Another cursor at the same entry; nil when the cursor stands at none.
+    func copy() -> BlockCursor? {
+        let other = BlockCursor()
+        guard isValid, let block, other.attach(block), other.seek(atOrAfter: key) else { return nil }
+        return other
     }
 
     /// Whether the current entry is the one of a restart point, with a whole key.

@@ -2,14 +2,23 @@
 
 internal import Bytes
 
-/// Where a cursor gets blocks from: a shard's `BlockCache`, or straight from the file.
+/// Where a cursor gets blocks from: those of a shard (`ShardBlocks`), or straight from the file.
 ///
 /// Used from one thread.
 package protocol BlockSource: AnyObject {
     /// The block at `handle`, checked and decompressed.
     ///
-    /// - Throws: `.corruption` when the file holds something else there; `.file` when it can't be read.
+    /// - Throws: `.corruption` when the file holds something else there; `.file` when it can't be read;
+    ///   `.wouldBlock` when the source doesn't wait for the disk, and would have to.
     func block(_ handle: BlockHandle, of reader: SSTableReader) throws(StorageError) -> Block
+
+    /// After `.wouldBlock`: blocks that stand near the one that was asked for and are likely to be
+    /// asked for next.
+    func readAhead(_ handles: [BlockHandle], of reader: SSTableReader)
+}
+
+extension BlockSource {
+    package func readAhead(_ handles: [BlockHandle], of reader: SSTableReader) {}
 }
 
 /// Reads each block from the file and keeps none: for tests and tools.

@@ -28,6 +28,10 @@ package final class SSTableCursor {
     package private(set) var openDeletion: Deletion?
     /// How many blocks, of data and of index, were asked of the source.
     package private(set) var blocksRead = 0
+    /// How many data blocks the cursor has gone through one after the other, and which way: what it
+    /// reads ahead by.
+    private var runLength = 0
+    private var isRunReversed = false
 
     /// A cursor that stands nowhere yet; it takes its blocks from `source`.
     package init(_ reader: SSTableReader, source: any BlockSource) {
@@ -53,6 +57,9 @@ package final class SSTableCursor {
 
     /// The current entry's value; valid until the cursor moves.
     package var value: ByteView { data.value }
+
+    /// The key at which the cursor stood before a step that ended with an error of its source.
+    var keyBeforeStep: ByteView { data.key }
 
     /// Whether the current entry is a range-deletion marker.
     package var isMarker: Bool { block.hasMarkers && hasMarkerHeader(data.value) }
@@ -139,6 +146,7 @@ package final class SSTableCursor {
     private func beginSeek() throws(StorageError) {
         isValid = false
         openDeletion = nil
+        runLength = 0
         guard top.attach(reader.topIndex) else { throw malformed(topHandle, "a top index") }
     }
 
@@ -165,6 +173,8 @@ package final class SSTableCursor {
     }
 
     private func advanceBlock() throws(StorageError) {
+        runLength += 1
+        isRunReversed = false
         if !index.next() {
             guard !index.isMalformed else { throw malformed(indexHandle, "an index block") }
             guard top.next() else { return try end(top) }
@@ -175,6 +185,8 @@ package final class SSTableCursor {
     }
 
     private func retreatBlock() throws(StorageError) {
+        runLength += 1
+        isRunReversed = true
         if !index.previous() {
             guard !index.isMalformed else { throw malformed(indexHandle, "an index block") }
             guard top.previous() else { return try end(top) }
@@ -226,11 +238,35 @@ package final class SSTableCursor {
         if block.handle.offset == dataOffset { return }
         dataOffset = -1
         blocksRead += 1
-        guard data.attach(try read(block.handle)) else {
+        guard data.attach(try readData()) else {
             throw malformed(block.handle, "a data block")
         }
         dataOffset = block.handle.offset
     }
+
+    private func readData() throws(StorageError) -> Block {
+        do throws(StorageError) {
+            return try read(block.handle)
+        } catch .wouldBlock {
+            if runLength > 0 { source.readAhead(handlesAhead(), of: reader) }
+            throw .wouldBlock
+        }
+    }
+
+    /// The data blocks that come next in the index block: the more, the more have come.
+    private func handlesAhead() -> [BlockHandle] {
+        var handles: [BlockHandle] = []
+        let limit = min(2 + 2 * runLength, SSTableCursor.readAheadMax)
+        guard let ahead = index.copy() else { return [] }
+        while handles.count < limit, isRunReversed ? ahead.previous() : ahead.next() {
+            guard let entry = try? IndexEntry(ahead.value) else { break }
+            handles.append(entry.handle)
+        }
+        return handles
+    }
+
+    /// The most blocks that are read ahead at once.
+    private static let readAheadMax = 32
 
     private func read(_ handle: BlockHandle) throws(StorageError) -> Block {
         do throws(StorageError) {

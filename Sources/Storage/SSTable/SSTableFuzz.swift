@@ -26,7 +26,7 @@ package enum SSTableFuzz {
     private static func read(_ file: BytesFile) {
         _ = SSTableVerifier.verify(file)
         guard let reader = try? SSTableReader.open(file, fileNumber: 1) else { return }
-        let cursor = SSTableCursor(reader, source: BlockCache(capacity: 1 << 20))
+        let cursor = SSTableCursor(reader, source: UncachedBlocks())
         _ = try? reader.mayContain(0x1234_5678_9ABC_DEF0, through: UncachedBlocks())
         _ = try? cursor.seekToFirst()
         var steps = 0
@@ -114,5 +114,12 @@ private final class BytesFile: ReadableFile {
             )
         }
         return count
+    }
+
+    func readIfCached(
+        at offset: Int,
+        into buffer: UnsafeMutableRawBufferPointer
+    ) throws(FileError) -> Int? {
+        try read(at: offset, into: buffer)
     }
 }

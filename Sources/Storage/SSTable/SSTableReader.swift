@@ -149,6 +149,22 @@ package final class SSTableReader: Sendable {
         return try decode(scratch.view, at: handle.offset)
     }
 
+    /// As `readBlock`, but only if the system has the block in memory; else nil.
+    func readBlockIfCached(
+        _ handle: BlockHandle,
+        scratch: inout ByteWriter
+    ) throws(StorageError) -> Block? {
+        guard contains(handle) else { return try readBlock(handle, scratch: &scratch) }
+        scratch.removeAll()
+        let isCached = try StoredBlock.readIfCached(
+            file,
+            at: handle.offset,
+            count: handle.storedCount,
+            into: &scratch
+        )
+        return isCached ? try decode(scratch.view, at: handle.offset) : nil
+    }
+
     /// Appends exactly `count` bytes of the file to `writer`.
     func read(at offset: Int, count: Int, into writer: inout ByteWriter) throws(StorageError) {
         try StoredBlock.read(file, at: offset, count: count, into: &writer)

@@ -49,18 +49,49 @@ enum StoredBlock {
         } catch {
             throw .file(error)
         }
-        let found = writer.count - before
-        guard found == count else {
-            throw .corruption(
-                CorruptionError(
-                    path: file.path,
-                    offset: offset,
-                    length: count,
-                    expected: "\(count) bytes",
-                    found: "the end of the file after \(found)"
-                )
-            )
+        try checkCount(writer.count - before, of: count, file, offset)
+    }
+
+    /// Appends exactly `count` bytes of a file to `writer` if the system has them in memory.
+    ///
+    /// - Returns: whether it has.
+    static func readIfCached(
+        _ file: any ReadableFile,
+        at offset: Int,
+        count: Int,
+        into writer: inout ByteWriter
+    ) throws(StorageError) -> Bool {
+        var isCached = true
+        let before = writer.count
+        do throws(FileError) {
+            try writer.append(upTo: count) { (buffer) throws(FileError) in
+                if let found = try file.readIfCached(at: offset, into: buffer) { return found }
+                isCached = false
+                return 0
+            }
+        } catch {
+            throw .file(error)
         }
+        if isCached { try checkCount(writer.count - before, of: count, file, offset) }
+        return isCached
+    }
+
+    private static func checkCount(
+        _ found: Int,
+        of count: Int,
+        _ file: any ReadableFile,
+        _ offset: Int
+    ) throws(StorageError) {
+        guard found != count else { return }
+        throw .corruption(
+            CorruptionError(
+                path: file.path,
+                offset: offset,
+                length: count,
+                expected: "\(count) bytes",
+                found: "the end of the file after \(found)"
+            )
+        )
     }
 
     /// Checks and decompresses the stored block `view` that stands at `offset` of the file.
