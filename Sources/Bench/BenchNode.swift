@@ -30,12 +30,14 @@ final class BenchNode: Sendable {
             ThreadPoolExecutor(threads: 2, name: "background"),
             ThreadPoolExecutor(threads: 1, name: "flush"),
             ThreadPoolExecutor(threads: 1, name: "compaction"),
+            ThreadPoolExecutor(threads: 8, name: "reading"),
         ]
         environment = Environment(
             fileSystem: POSIXFileSystem(),
             clock: SystemClock(),
             random: SystemRandom(),
             background: pools[0],
+            reading: pools[3],
             flushing: pools[1],
             compacting: pools[2]
         )
@@ -108,17 +110,6 @@ final class BenchNode: Sendable {
             }
         }
         if let failure { throw failure }
-    }
-
-    /// Runs `body` as one job of the shard.
-    func onShard<Value: Sendable>(
-        _ body: @escaping @Sendable (Shard) throws -> Value
-    ) async throws -> Value {
-        try await withCheckedThrowingContinuation { continuation in
-            shard.run { shard in
-                continuation.resume(with: Result { try body(shard) })
-            }
-        }
     }
 
     /// Flushes, closes and ends the threads.

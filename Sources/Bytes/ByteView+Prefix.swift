@@ -20,4 +20,20 @@ extension ByteView {
         }
         return limit
     }
+
+    /// The eight bytes from `start` on as a big-endian number, those that lack being 0: of two views
+    /// with the same first `start` bytes, the one with the lower number sorts first.
+    @inlinable
+    package func leadingWord(from start: Int = 0) -> UInt64 {
+        let rest = count - start
+        if rest >= 8 {
+            return UInt64(bigEndian: base.loadUnaligned(fromByteOffset: start, as: UInt64.self))
+        }
+        var word: UInt64 = 0
+        for index in 0..<max(rest, 0) {
+            let byte = base.load(fromByteOffset: start + index, as: UInt8.self)
+            word |= UInt64(byte) << UInt64(56 - 8 * index)
+        }
+        return word
+    }
 }

@@ -82,12 +82,7 @@ extension Codec {
             let length = LZ4_decompress_safe(from, to, Int32(source.count), Int32(target.count))
             return Int(length) == target.count
         case .snappy:
-            var length = 0
-            guard snappy_uncompressed_length(from, source.count, &length) == SNAPPY_OK,
-                length == target.count
-            else { return false }
-            return snappy_uncompress(from, source.count, to, &length) == SNAPPY_OK
-                && length == target.count
+            return SnappyDecoder.decode(source, into: target)
         case .zstd:
             return ZSTD_decompress(to, target.count, from, source.count) == target.count
         }

@@ -225,6 +225,29 @@ private struct Fragments {
         }
     }
 
+    @Test func plainCellsArePassedOverAndNoOthers() throws {
+        var fragments = Fragments(seed: 17)
+        for _ in 0..<2000 {
+            let bytes = fragments.fragment().encoded(base: fragments.base())
+            try bytes.withView { view in
+                var one = try RowFragment(view)
+                var all: [Int64] = []
+                var isPlain: [Bool] = []
+                while let cell = try one.nextCell() {
+                    all.append(cell.timestamp)
+                    isPlain.append(cell.flags.rawValue == Cell.Flags.baseTimestamp.rawValue)
+                }
+                var two = try RowFragment(view)
+                let skipped = isPlain.prefix { $0 }.count
+                #expect(two.skipPlainCells() == (skipped > 0))
+                #expect(all.prefix(skipped).allSatisfy { $0 == two.base })
+                var rest: [Int64] = []
+                while let cell = try two.nextCell() { rest.append(cell.timestamp) }
+                #expect(rest == Array(all.dropFirst(skipped)))
+            }
+        }
+    }
+
     @Test func mergingIsCommutativeAssociativeAndIdempotent() throws {
         var fragments = Fragments(seed: 2)
         for _ in 0..<800 {

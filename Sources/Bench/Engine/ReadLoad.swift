@@ -21,6 +21,11 @@ final class ReadLoad: @unchecked Sendable {  // Owner: the shard's executor.
     private let bench: BenchNode
     private let rows: RowMaker
     private let settings: EngineRun.Settings
+    private var outcome = Outcome()
+    /// The number of the key that is being read: a read that waits for the disk is run again.
+    private var current: Int?
+    /// Where a scan goes on; nil at its end.
+    private var place: [UInt8]? = []
 
     init(_ bench: BenchNode, _ rows: RowMaker, _ settings: EngineRun.Settings) {
         self.bench = bench
@@ -30,94 +35,99 @@ final class ReadLoad: @unchecked Sendable {  // Owner: the shard's executor.
 
     /// Runs at most `count` operations of a line: point reads, seeks, or rows of a scan.
     func run(_ line: EngineRun.Line, count: Int) async throws -> Outcome {
-        var outcome = Outcome()
-        var place: [UInt8] = []
-        while outcome.operations < count {
-            let before = outcome
-            let start = place
-            let step = try await bench.onShard { [self] (shard) -> (Outcome, [UInt8]?) in
-                let table = try self.table(shard)
-                var outcome = before
-                var next: [UInt8]? = start
-                switch line {
-                case .readseq: next = try scan(table, from: start, &outcome)
-                case .seekrandom: try seek(table, count: count, &outcome)
-                default: try get(table, count: count, &outcome)
+        outcome = Outcome()
+        place = []
+        while outcome.operations < count, place != nil {
+            try await withCheckedThrowingContinuation {
+                (continuation: CheckedContinuation<Void, any Error>) in
+                bench.shard.run { [self] shard in
+                    shard.store.read { [self] in
+                        try step(line, count, shard)
+                    } done: {
+                        continuation.resume(with: $0)
+                    }
                 }
-                return (outcome, next)
             }
-            outcome = step.0
-            guard let next = step.1 else { break }
-            place = next
         }
         return outcome
     }
 
-    private func table(_ shard: Shard) throws -> TableStore {
+    /// Some operations in one turn; when it ends with an error it is run again and goes on.
+    private func step(_ line: EngineRun.Line, _ count: Int, _ shard: Shard) throws {
         guard let table = shard.store.table(storageID: rows.storageID) else {
             throw BenchError("the table isn't there any more")
         }
-        return table
-    }
-
-    private func get(_ table: TableStore, count: Int, _ outcome: inout Outcome) throws {
-        let clock = bench.clock
-        // A turn of a thousand: waking this task is no part of what is measured.
-        for _ in 0..<min(1024, count - outcome.operations) {
-            let isSample = outcome.operations % ReadLoad.sampling == 0
-            let start = isSample ? clock.monotonicNanoseconds() : 0
-            let (key, partitionLength) = rows.key(of: rows.number(below: settings.keyCount))
-            if let row = try table.get(key, partitionLength: partitionLength) {
-                try check(row)
-                outcome.found += 1
-            }
-            if isSample { outcome.latencies.add(clock.monotonicNanoseconds() - start) }
-            outcome.operations += 1
+        let end = min(count, outcome.operations + turnCount(line))
+        switch line {
+        case .readseq: try scan(table)
+        case .seekrandom: while outcome.operations < end { try seek(table) }
+        default: while outcome.operations < end { try get(table) }
         }
     }
 
-    private func seek(_ table: TableStore, count: Int, _ outcome: inout Outcome) throws {
-        let clock = bench.clock
-        for _ in 0..<min(64, count - outcome.operations) {
-            let start = clock.monotonicNanoseconds()
-            let (key, partitionLength) = rows.key(of: rows.number(below: settings.keyCount))
-            let lower = key.prefix(partitionLength).array
-            let cursor = try table.cursor(lower: lower, upper: [])
-            var taken = 0
-            while taken < settings.scanCount, try cursor.next() {
-                try check(cursor.value)
-                taken += 1
-            }
-            outcome.found += taken
-            outcome.latencies.add(clock.monotonicNanoseconds() - start)
-            outcome.operations += 1
-        }
+    /// Enough that waking a task for each turn costs nothing.
+    private func turnCount(_ line: EngineRun.Line) -> Int { line == .seekrandom ? 64 : 1024 }
+
+    private func nextNumber() -> Int {
+        let number = current ?? rows.number(below: settings.keyCount)
+        current = number
+        return number
     }
 
-    /// Reads some rows; where the next turn begins, nil at the end.
-    private func scan(
-        _ table: TableStore,
-        from lower: [UInt8],
-        _ outcome: inout Outcome
-    ) throws -> [UInt8]? {
+    private func get(_ table: TableStore) throws {
+        let clock = bench.clock
+        let isSample = outcome.operations % ReadLoad.sampling == 0
+        let start = isSample ? clock.monotonicNanoseconds() : 0
+        let (key, partitionLength) = rows.key(of: nextNumber())
+        if let row = try table.get(key, partitionLength: partitionLength) {
+            try check(row)
+            outcome.found += 1
+        }
+        if isSample { outcome.latencies.add(clock.monotonicNanoseconds() - start) }
+        outcome.operations += 1
+        current = nil
+    }
+
+    private func seek(_ table: TableStore) throws {
+        let clock = bench.clock
+        let start = clock.monotonicNanoseconds()
+        let (key, partitionLength) = rows.key(of: nextNumber())
+        let lower = key.prefix(partitionLength).array
+        let cursor = try table.cursor(lower: lower, upper: [])
+        var taken = 0
+        while taken < settings.scanCount, try cursor.next() {
+            try check(cursor.value)
+            taken += 1
+        }
+        outcome.found += taken
+        outcome.latencies.add(clock.monotonicNanoseconds() - start)
+        outcome.operations += 1
+        current = nil
+    }
+
+    /// Reads some rows and notes where the next turn begins.
+    private func scan(_ table: TableStore) throws {
+        guard let lower = place else { return }
         let clock = bench.clock
         let start = clock.monotonicNanoseconds()
         let cursor = try table.cursor(lower: lower, upper: [])
         var taken = 0
+        var isAtEnd = false
         while taken < ReadLoad.scanTurn {
             guard try cursor.next() else {
-                outcome.operations += taken
-                outcome.found += taken
-                return nil
+                isAtEnd = true
+                break
             }
             try check(cursor.value)
             taken += 1
         }
-        outcome.latencies.add((clock.monotonicNanoseconds() - start) / UInt64(taken))
+        // Just behind the last key.
+        place = isAtEnd ? nil : cursor.key.array + [0]
+        if taken > 0 {
+            outcome.latencies.add((clock.monotonicNanoseconds() - start) / UInt64(taken))
+        }
         outcome.operations += taken
         outcome.found += taken
-        // Just behind the last key.
-        return cursor.key.array + [0]
     }
 
     private func check(_ fragment: ByteView) throws {

@@ -57,10 +57,10 @@ package enum Key {
     /// Appends bytes with 00 escaped as 00 FF and a terminating 00.
     package static func appendEscaped(_ bytes: ByteView, to writer: inout ByteWriter) {
         var start = 0
-        for index in 0..<bytes.count where bytes[index] == 0 {
-            writer.append(bytes[start..<index + 1])
+        while let zero = bytes.firstIndex(of: 0, from: start) {
+            writer.append(bytes[start..<zero + 1])
             writer.append(0xFF)
-            start = index + 1
+            start = zero + 1
         }
         writer.append(bytes[start..<bytes.count])
         writer.append(0)
@@ -74,12 +74,9 @@ package enum Key {
     /// The length of the partition part of a well-formed key; the whole length for any other bytes.
     package static func partitionLength(of key: ByteView) -> Int {
         var index = 8
-        while index < key.count {
-            if key[index] == 0 {
-                guard index + 1 < key.count, key[index + 1] == 0xFF else { return index + 1 }
-                index += 1
-            }
-            index += 1
+        while index < key.count, let zero = key.firstIndex(of: 0, from: index) {
+            guard zero + 1 < key.count, key[zero + 1] == 0xFF else { return zero + 1 }
+            index = zero + 2
         }
         return key.count
     }

@@ -194,6 +194,26 @@ package struct RowFragment {
         reader.offset += count
     }
 
+    /// Passes over the next cells as long as they are of the common kind, which is told from three
+    /// bytes: a value of less than 128 bytes, with the base timestamp and without TTL, of one of the
+    /// first columns. Whether there was one.
+    package mutating func skipPlainCells() -> Bool {
+        let cells = self.cells
+        var offset = 0
+        while offset + 3 <= cells.count {
+            let column = cells.base.load(fromByteOffset: offset, as: UInt8.self)
+            let flags = cells.base.load(fromByteOffset: offset + 1, as: UInt8.self)
+            let length = cells.base.load(fromByteOffset: offset + 2, as: UInt8.self)
+            let end = offset + 3 + Int(length)
+            guard flags == Cell.Flags.baseTimestamp.rawValue, (column | length) < 0x80,
+                end <= cells.count
+            else { break }
+            offset = end
+        }
+        reader.offset += offset
+        return offset > 0
+    }
+
     /// Whether there is no cell (left).
     package var hasNoCells: Bool { reader.isAtEnd }
 

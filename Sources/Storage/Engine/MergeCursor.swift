@@ -34,9 +34,20 @@ package final class MergeCursor {
     private let emitsDeletions: Bool
     private var hasStarted = false
 
+    /// Of each source that stands within the bounds, the eight bytes of its key behind those that all
+    /// keys of the read have in common (`commonCount`), as a number; backward its complement. The least
+    /// comes next, and only equal ones have to be compared as keys.
+    private var heads: [UInt64]
+    private var isLive: [Bool]
+    private let commonCount: Int
     /// The sources that stand at the entry given out last and have to move on.
     private var pending: [Int] = []
-    private var partition: [UInt8] = []
+    /// The only pending source, or -1; as long as its head is below `limit`, the least of all others,
+    /// these need not be looked at.
+    private var leader = -1
+    private var limit: UInt64 = 0
+    /// The partition part of the current key; empty before the first.
+    private var partition = ByteWriter(capacity: 64)
     private var partitionDeletion: Deletion?
     private var rangeDeletion: Deletion?
     private var merged = ByteWriter(capacity: 512)
@@ -64,6 +75,9 @@ package final class MergeCursor {
     ) {
         self.sources = sources
         self.open = Array(repeating: nil, count: sources.count)
+        heads = Array(repeating: 0, count: sources.count)
+        isLive = Array(repeating: false, count: sources.count)
+        commonCount = lower.withView { a in upper.withView { a.commonPrefixCount($0) } }
         self.lower = lower
         self.upper = upper
         self.isReversed = isReversed
@@ -81,14 +95,15 @@ package final class MergeCursor {
         if !hasStarted { try start() }
         for index in pending { try advance(index) }
         pending.removeAll(keepingCapacity: true)
-        while let best = try nearest() {
-            let bestKey = sources[best].key
-            guard isWithinBounds(bestKey) else { return false }
-            if partition.isEmpty || !partition.withView({ bestKey.hasPrefix($0) }) {
-                enterPartition(of: bestKey)
+        while gather() {
+            let key = sources[pending[0]].key
+            guard isWithinBounds(key) else {
+                // They stay where they are.
+                pending.removeAll(keepingCapacity: true)
+                return false
             }
-            gather(bestKey, from: best)
-            if try take(bestKey) { return true }
+            if partition.count == 0 || !key.hasPrefix(partition.view) { enterPartition(of: key) }
+            if try take(key) { return true }
             for index in pending { try advance(index) }
             pending.removeAll(keepingCapacity: true)
         }
@@ -109,6 +124,7 @@ package final class MergeCursor {
             }
         }
         if isBlocked { throw .wouldBlock }
+        for index in sources.indices { refreshHead(index) }
         try startInsidePartition()
     }
 
@@ -128,15 +144,14 @@ package final class MergeCursor {
     private func startInsidePartition() throws(StorageError) {
         let start = lower.withView { Key.partitionLength(of: $0) }
         guard isReversed || start < lower.count else { return }
-        partition = Array(lower[0..<start])
+        partition.removeAll()
+        lower.withView { partition.append($0.prefix(start)) }
         for index in sources.indices {
-            let deletion = try partition.withView { (view) throws(StorageError) in
-                try sources[index].partitionDeletion(of: view)
-            }
+            let deletion = try sources[index].partitionDeletion(of: partition.view)
             partitionDeletion = Deletion.stronger(partitionDeletion, deletion)
-            guard sources[index].isValid else { continue }
-            let isInside = partition.withView { sources[index].key.hasPrefix($0) }
-            guard isInside else { continue }
+            guard sources[index].isValid, sources[index].key.hasPrefix(partition.view) else {
+                continue
+            }
             open[index] = sources[index].openDeletion
             if isReversed, let marker = try marker(at: index) { open[index] = marker.after }
         }
@@ -159,20 +174,61 @@ package final class MergeCursor {
             }
             throw error
         }
+        refreshHead(index)
     }
 
-    /// The source with the next key in the direction of the read.
-    private func nearest() throws(StorageError) -> Int? {
-        var best = -1
-        for index in sources.indices where sources[index].isValid {
-            guard best >= 0 else {
-                best = index
-                continue
-            }
-            let order = sources[index].key.compare(sources[best].key)
-            if isReversed ? order > 0 : order < 0 { best = index }
+    private func refreshHead(_ index: Int) {
+        guard sources[index].isValid else {
+            isLive[index] = false
+            return
         }
-        return best < 0 ? nil : best
+        let key = sources[index].key
+        // A key that doesn't begin as all others do is beyond the bounds, and so is what comes after it.
+        isLive[index] =
+            commonCount == 0
+            || key.count >= commonCount
+                && lower.withView { key.prefix(commonCount).equals($0.prefix(commonCount)) }
+        guard isLive[index] else { return }
+        let word = key.leadingWord(from: commonCount)
+        heads[index] = isReversed ? ~word : word
+    }
+
+    /// Finds the next key in the direction of the read, and makes the sources that have it pending;
+    /// false when there is none.
+    private func gather() -> Bool {
+        if leader >= 0, isLive[leader], heads[leader] < limit {
+            pending.append(leader)
+            return true
+        }
+        let best = nearest()
+        guard best >= 0 else { return false }
+        let key = sources[best].key
+        limit = .max
+        for index in heads.indices where isLive[index] {
+            if index == best || heads[index] == heads[best] && sources[index].key.equals(key) {
+                pending.append(index)
+            } else {
+                limit = min(limit, heads[index])
+            }
+        }
+        leader = pending.count == 1 ? best : -1
+        return true
+    }
+
+    /// The source with the next key in the direction of the read; -1 when none is live.
+    private func nearest() -> Int {
+        var best = -1
+        for index in heads.indices where isLive[index] {
+            if best >= 0 {
+                if heads[index] > heads[best] { continue }
+                if heads[index] == heads[best] {
+                    let order = sources[index].key.compare(sources[best].key)
+                    guard isReversed ? order > 0 : order < 0 else { continue }
+                }
+            }
+            best = index
+        }
+        return best
     }
 
     private func isWithinBounds(_ key: ByteView) -> Bool {
@@ -182,16 +238,11 @@ package final class MergeCursor {
     }
 
     private func enterPartition(of key: ByteView) {
-        partition = Key.partition(of: key).array
+        partition.removeAll()
+        partition.append(Key.partition(of: key))
         partitionDeletion = nil
         rangeDeletion = nil
         for index in open.indices { open[index] = nil }
-    }
-
-    private func gather(_ key: ByteView, from best: Int) {
-        for index in sources.indices where sources[index].isValid {
-            if index == best || sources[index].key.equals(key) { pending.append(index) }
-        }
     }
 
     // MARK: Taking an entry

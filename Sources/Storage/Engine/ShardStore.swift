@@ -20,7 +20,9 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
     package let blocks: ShardBlocks
     private var log: CommitLog?
 
-    private var tables: [UUID: TableStore] = [:]
+    private var tables: [UUID: TableStore] = [:] { didSet { lastTable = nil } }
+    /// The table that was asked for last: nearly always the next one too, and found without a hash.
+    private var lastTable: (id: UUID, table: TableStore)?
     /// The bytes of all memtables: active ones, and with those being flushed.
     private var activeBytes = 0
     private var unflushedBytes = 0
@@ -61,7 +63,12 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
     // MARK: Tables
 
     /// The data of a table; nil when the shard doesn't know it (any more).
-    package func table(storageID: UUID) -> TableStore? { tables[storageID] }
+    package func table(storageID: UUID) -> TableStore? {
+        if let lastTable, lastTable.id == storageID { return lastTable.table }
+        guard let table = tables[storageID] else { return nil }
+        lastTable = (storageID, table)
+        return table
+    }
 
     /// All tables' data.
     package var allTables: [TableStore] { Array(tables.values) }
@@ -133,7 +140,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
         var reader = MutationReader(mutation)
         do throws(MalformedBytes) {
             while let group = try reader.nextGroup() {
-                if tables[group.storageID] == nil { return group.storageID }
+                if table(storageID: group.storageID) == nil { return group.storageID }
                 for _ in 0..<group.count { _ = try reader.nextEntry() }
             }
             return nil
@@ -146,7 +153,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
         var reader = MutationReader(mutation)
         do throws(MalformedBytes) {
             while let group = try reader.nextGroup() {
-                guard let table = tables[group.storageID] else { continue }
+                guard let table = table(storageID: group.storageID) else { continue }
                 for _ in 0..<group.count {
                     let (key, value) = try reader.nextEntry()
                     let memtable = try apply(key, value, to: table)
@@ -189,7 +196,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
     ///
     /// - Returns: what is wrong with the entry; nil if nothing is.
     package func recover(storageID: UUID, key: ByteView, value: ByteView) -> MalformedBytes? {
-        guard let table = tables[storageID] else { return nil }
+        guard let table = table(storageID: storageID) else { return nil }
         do throws(MalformedBytes) {
             _ = try apply(key, value, to: table)
             return nil

@@ -64,6 +64,8 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
     private var merged = ByteWriter(capacity: 512)
     private var spare = ByteWriter(capacity: 512)
     private var held: [SSTableCursor] = []
+    /// How many of `held` it points into; the others are there to be used again.
+    private var heldCount = 0
 
     init(schema: TableSchema, sstables: [LiveSSTable], blocks: ShardBlocks, memtableCapacity: Int) {
         self.schema = schema
@@ -131,6 +133,9 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
             sstables.sort { $0.number > $1.number }
         }
         for number in inputs { blocks.cache.removeFile(number) }
+        // They would keep files open that are gone.
+        held.removeAll()
+        heldCount = 0
     }
 
     // MARK: Reading
@@ -145,7 +150,7 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
     ///   - key: the row's or static row's whole key.
     ///   - partitionLength: the length of the partition part of `key`.
     package func get(_ key: ByteView, partitionLength: Int) throws(StorageError) -> ByteView? {
-        held.removeAll(keepingCapacity: true)
+        heldCount = 0
         let partition = key.prefix(partitionLength)
         let isStatic = key[partitionLength] == Key.staticRow
         var shadow: Deletion?
@@ -170,12 +175,12 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
                 let deletion = try reader.partitionDeletion(of: partition, through: blocks)
                 shadow = Deletion.stronger(shadow, deletion)
             }
-            let cursor = SSTableCursor(reader, source: blocks)
+            let cursor = spareCursor(reader)
             try cursor.seek(atOrAfter: key)
             guard cursor.isValid, cursor.key.hasPrefix(partition) else { continue }
             if !isStatic { shadow = Deletion.stronger(shadow, cursor.openDeletion) }
             guard cursor.key.equals(key) else { continue }
-            held.append(cursor)
+            heldCount += 1
             result = try merge(result, cursor.value)
         }
         guard let found = result, let shadow else { return result }
@@ -186,6 +191,17 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
             throw corrupt(error)
         }
         return RowMerge.isEmpty(spare.view) ? nil : spare.view
+    }
+
+    /// A cursor of an earlier call, or a new one; it becomes one of those that are held when `heldCount`
+    /// is raised.
+    private func spareCursor(_ reader: SSTableReader) -> SSTableCursor {
+        if heldCount < held.count {
+            held[heldCount].reuse(for: reader)
+        } else {
+            held.append(SSTableCursor(reader, source: blocks))
+        }
+        return held[heldCount]
     }
 
     /// The merge of two fragments. `a` may point into `merged`.
@@ -202,10 +218,10 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
     }
 
     private func corrupt(_ error: MalformedBytes) -> StorageError {
-        guard let cursor = held.last else {
+        guard heldCount > 0 else {
             invariantFailure("a memtable holds a malformed entry: \(error)")
         }
-        return SourceCursor.sstable(cursor, blocks).corrupt(error)
+        return SourceCursor.sstable(held[heldCount - 1], blocks).corrupt(error)
     }
 
     /// A cursor over the keys in [lower, upper). It must be used up before anything is written.

@@ -61,12 +61,13 @@ package final class Memtable: @unchecked Sendable {  // Owner: the shard; read-o
             return true
         }
         try noteTimestamps(value)
-        let position = rows.find(key)
-        guard position.isValid else {
+        let slot = rows.slot(key)
+        guard slot.isTaken else {
             if value[0] & EntryHeader.partitionDeletion != 0 { partitionDeletionCount += 1 }
-            rows.insert(key, value)
+            rows.insert(key, value, at: slot)
             return true
         }
+        let position = slot.taken
         scratch.removeAll()
         try RowMerge.merge(rows.value(position), value, into: &scratch)
         guard arena.hasRoom(for: scratch.count) else { return false }
@@ -87,6 +88,7 @@ package final class Memtable: @unchecked Sendable {  // Owner: the shard; read-o
         var fragment = try RowFragment(value)
         if let liveness = fragment.liveness { note(liveness.timestamp) }
         if let deletion = fragment.deletion { note(deletion.timestamp) }
+        if fragment.skipPlainCells() { note(fragment.base) }
         while let cell = try fragment.nextCell() { note(cell.timestamp) }
     }
 

@@ -57,12 +57,8 @@ package struct OrderedMap {
     /// The place of the first entry whose key is not less than `key`.
     package func lowerBound(_ key: ByteView) -> Position {
         let prefix = OrderedMap.prefix(of: key)
-        var node = root
-        for _ in 0..<height {
-            let child = upperIndex(node, prefix, key)
-            node = load(node, OrderedMap.children + 4 * child)
-        }
-        return settled(Position(leaf: node, index: lowerIndex(node, prefix, key)))
+        let leaf = self.leaf(prefix, key)
+        return settled(Position(leaf: leaf, index: lowerIndex(leaf, prefix, key)))
     }
 
     /// The place of the last entry whose key is less than `key`.
@@ -73,9 +69,47 @@ package struct OrderedMap {
 
     /// The place of `key`, or none.
     package func find(_ key: ByteView) -> Position {
-        let position = lowerBound(key)
-        guard position.isValid, self.key(position).equals(key) else { return .none }
-        return position
+        let slot = self.slot(key)
+        return slot.isTaken ? slot.position : .none
+    }
+
+    /// Where a key is, or where `insert` would put it; until the map changes.
+    package struct Slot {
+        fileprivate let position: Position
+        /// Whether the key is there.
+        package let isTaken: Bool
+        /// The place of a key that is there.
+        package var taken: Position { isTaken ? position : .none }
+    }
+
+    /// The slot of a key.
+    package func slot(_ key: ByteView) -> Slot {
+        // Rows often come in the order of their keys: a look at the last one saves the descent.
+        if count > 0 {
+            let last = Position(leaf: lastLeaf, index: nodeCount(lastLeaf) - 1)
+            if self.key(last).compare(key) < 0 {
+                let end = Position(leaf: lastLeaf, index: last.index + 1)
+                return Slot(position: end, isTaken: false)
+            }
+        }
+        let prefix = OrderedMap.prefix(of: key)
+        let leaf = self.leaf(prefix, key)
+        let index = lowerIndex(leaf, prefix, key)
+        let position = Position(leaf: leaf, index: index)
+        guard index < nodeCount(leaf), loadPrefix(leaf, index) == prefix else {
+            return Slot(position: position, isTaken: false)
+        }
+        return Slot(position: position, isTaken: self.key(position).equals(key))
+    }
+
+    /// The leaf in which a key is, or would be.
+    private func leaf(_ prefix: UInt64, _ key: ByteView) -> UInt32 {
+        var node = root
+        for _ in 0..<height {
+            let child = upperIndex(node, prefix, key)
+            node = load(node, OrderedMap.children + 4 * child)
+        }
+        return node
     }
 
     /// The first entry.
@@ -122,11 +156,23 @@ package struct OrderedMap {
     ///
     /// The caller has checked that the arena has room for both and `insertionOverheadMax`.
     package mutating func insert(_ key: ByteView, _ value: ByteView) {
+        insert(key, value, at: slot(key))
+    }
+
+    /// Adds `key` at its slot, which is not taken; else as `insert` without a slot.
+    package mutating func insert(_ key: ByteView, _ value: ByteView, at slot: Slot) {
+        invariant(!slot.isTaken, "a key is inserted once")
         let entry = arena.allocate(12 + key.count)
         store(value, in: entry)
         store(UInt32(key.count), at: entry, 8)
         (arena.base + Int(entry) + 12).copyMemory(from: key.base, byteCount: key.count)
         let prefix = OrderedMap.prefix(of: key)
+        if nodeCount(slot.position.leaf) < OrderedMap.fanout {
+            let leaf = slot.position.leaf
+            _ = insertKey(prefix, entry, child: nil, into: leaf, at: slot.position.index)
+            count += 1
+            return
+        }
         if let (right, separator) = insert(prefix, key, entry, into: root, height: height) {
             let top = OrderedMap.makeNode(arena, isLeaf: false)
             store(root, at: top, OrderedMap.children)
@@ -267,32 +313,69 @@ package struct OrderedMap {
 
     /// The index of the first key that is not less than `key`.
     private func lowerIndex(_ node: UInt32, _ prefix: UInt64, _ key: ByteView) -> Int {
-        var low = 0
-        var high = nodeCount(node)
-        while low < high {
-            let middle = (low + high) / 2
-            if order(node, middle, prefix, key) < 0 { low = middle + 1 } else { high = middle }
-        }
-        return low
+        let count = nodeCount(node)
+        let first = firstIndex(node, notBelow: prefix, count)
+        guard first < count, loadPrefix(node, first) == prefix else { return first }
+        return tiedIndex(node, first, count, prefix, key, isUpper: false)
     }
 
     /// The index of the first key that is greater than `key`.
     private func upperIndex(_ node: UInt32, _ prefix: UInt64, _ key: ByteView) -> Int {
+        let count = nodeCount(node)
+        let first = firstIndex(node, notBelow: prefix, count)
+        guard first < count, loadPrefix(node, first) == prefix else { return first }
+        return tiedIndex(node, first, count, prefix, key, isUpper: true)
+    }
+
+    /// The index of the first prefix that is not below `prefix`.
+    ///
+    /// Without a branch that depends on the keys: a wrong guess of the processor costs more than the
+    /// whole search.
+    @inline(__always)
+    private func firstIndex(_ node: UInt32, notBelow prefix: UInt64, _ count: Int) -> Int {
+        guard count > 0 else { return 0 }
+        let prefixes = arena.base + Int(node) + OrderedMap.prefixes
         var low = 0
-        var high = nodeCount(node)
+        var rest = count
+        while rest > 1 {
+            let half = rest / 2
+            let probe = prefixes.load(fromByteOffset: 8 * (low + half - 1), as: UInt64.self)
+            low += probe < prefix ? half : 0
+            rest -= half
+        }
+        return low + (prefixes.load(fromByteOffset: 8 * low, as: UInt64.self) < prefix ? 1 : 0)
+    }
+
+    /// Among keys from `first` on, of which some have the same prefix as `key`: the index of the first
+    /// that is not less than `key`, or with `isUpper` greater.
+    private func tiedIndex(
+        _ node: UInt32,
+        _ first: Int,
+        _ count: Int,
+        _ prefix: UInt64,
+        _ key: ByteView,
+        isUpper: Bool
+    ) -> Int {
+        var low = first
+        var high = count
         while low < high {
             let middle = (low + high) / 2
-            if order(node, middle, prefix, key) <= 0 { low = middle + 1 } else { high = middle }
+            let order = self.order(node, middle, prefix, key)
+            if isUpper ? order <= 0 : order < 0 { low = middle + 1 } else { high = middle }
         }
         return low
     }
 
     /// Negative, zero or positive as the node's key sorts before, with or after `key`.
     private func order(_ node: UInt32, _ index: Int, _ prefix: UInt64, _ key: ByteView) -> Int {
-        let address = arena.base + Int(node) + OrderedMap.prefixes + 8 * index
-        let own = address.load(as: UInt64.self)
+        let own = loadPrefix(node, index)
         if own != prefix { return own < prefix ? -1 : 1 }
         return self.key(ofEntry: load(node, OrderedMap.entries + 4 * index)).compare(key)
+    }
+
+    private func loadPrefix(_ node: UInt32, _ index: Int) -> UInt64 {
+        let prefixes = arena.base + Int(node) + OrderedMap.prefixes
+        return prefixes.load(fromByteOffset: 8 * index, as: UInt64.self)
     }
 
     private func entry(_ position: Position) -> UInt32 {

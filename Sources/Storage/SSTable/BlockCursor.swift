@@ -112,48 +112,132 @@ final class BlockCursor {
 
     /// Moves to the first entry whose key is not below `target`; false when there is none.
     func seek(atOrAfter target: ByteView) -> Bool {
-        var low = 0
-        var high = restartCount
-        while low < high {
-            let middle = (low + high) / 2
-            guard let key = restartKey(middle) else { return fail() }
-            let order = key.compare(target)
-            if order == 0 { return jump(to: middle) }
-            if order < 0 { low = middle + 1 } else { high = middle }
+        guard let restart = self.restart(atOrBefore: target) else { return false }
+        guard restartCount > 0, jump(to: max(restart, 0)) else { return leave() }
+        let matched = key.commonPrefixCount(target)
+        guard isBelow(key, target, from: matched) else { return true }
+        var walk = Walk(matched: matched, keyCount: keyCount, offset: nextOffset)
+        while let lengths = advance(&walk, to: target) {
+            guard lengths.isBelow else { return enter(lengths.entry, at: walk.offset, target) }
+            walk.offset = lengths.entry.end
         }
-        guard restartCount > 0, jump(to: max(low - 1, 0)) else { return leave() }
-        while key.compare(target) < 0 {
+        return isMalformed ? false : leave()
+    }
+
+    /// Moves to the last entry whose key is not above `target`; false when there is none.
+    func seek(atOrBefore target: ByteView) -> Bool {
+        guard let restart = self.restart(atOrBefore: target) else { return false }
+        guard restart >= 0 else { return leave() }
+        guard jump(to: restart) else { return false }
+        let end = restart + 1 < restartCount ? restartOffset(restart + 1) : entriesEnd
+        let matched = key.commonPrefixCount(target)
+        // How far to go is found without putting keys together; then the way is gone.
+        var last = entryOffset
+        var walk = Walk(matched: matched, keyCount: keyCount, offset: nextOffset)
+        while walk.offset < end, let lengths = advance(&walk, to: target) {
+            guard lengths.isBelow || lengths.isEqual else { break }
+            last = walk.offset
+            guard lengths.isBelow else { break }
+            walk.offset = lengths.entry.end
+        }
+        guard !isMalformed else { return false }
+        while entryOffset < last {
             guard next() else { return false }
         }
         return true
     }
 
-    /// Moves to the last entry whose key is not above `target`; false when there is none.
-    func seek(atOrBefore target: ByteView) -> Bool {
+    /// The last restart point whose key is not above `target`; -1 when there is none, nil when the block
+    /// is malformed.
+    private func restart(atOrBefore target: ByteView) -> Int? {
         var low = 0
         var high = restartCount
         while low < high {
             let middle = (low + high) / 2
-            guard let key = restartKey(middle) else { return fail() }
+            guard let key = restartKey(middle) else {
+                _ = fail()
+                return nil
+            }
             let order = key.compare(target)
-            if order == 0 { return jump(to: middle) }
+            if order == 0 { return middle }
             if order < 0 { low = middle + 1 } else { high = middle }
         }
-        guard low > 0 else { return leave() }
-        let restart = low - 1
-        let end = low < restartCount ? restartOffset(low) : entriesEnd
-        guard jump(to: restart) else { return false }
-        var found = entryOffset
-        while nextOffset < end {
-            guard next() else { return false }
-            if key.compare(target) > 0 { break }
-            found = entryOffset
+        return low - 1
+    }
+
+    /// Where a search by lengths alone stands: keys are not put together on the way.
+    private struct Walk {
+        /// How many bytes the entry before `offset`, whose key is below the target, has in common with
+        /// the target.
+        var matched: Int
+        /// The length of that entry's key.
+        var keyCount: Int
+        var offset: Int
+    }
+
+    /// How the entry at a walk's offset stands to the target.
+    private struct WalkStep {
+        let entry: Lengths
+        let isBelow: Bool
+        let isEqual: Bool
+    }
+
+    /// Looks at the entry at the walk's offset; nil at the end, and when the entry is malformed.
+    ///
+    /// An entry that shares more with the one before it than that one with the target differs from the
+    /// target at the same byte, and so is below it too. Of any other the beginning is the target's.
+    @inline(__always)
+    private func advance(_ walk: inout Walk, to target: ByteView) -> WalkStep? {
+        guard walk.offset < entriesEnd else { return nil }
+        guard let entry = readLengths(at: walk.offset), entry.shared <= walk.keyCount else {
+            _ = fail()
+            return nil
         }
-        if entryOffset == found { return true }
-        guard jump(to: restart) else { return false }
-        while entryOffset < found {
-            guard next() else { return false }
+        walk.keyCount = entry.shared + entry.unshared
+        if entry.shared > walk.matched {
+            return WalkStep(entry: entry, isBelow: true, isEqual: false)
         }
+        let suffix = ByteView(base + entry.bodyOffset, count: entry.unshared)
+        let rest = ByteView(target.base + entry.shared, count: target.count - entry.shared)
+        let common = suffix.commonPrefixCount(rest)
+        walk.matched = entry.shared + common
+        return WalkStep(
+            entry: entry,
+            isBelow: isBelow(suffix, rest, from: common),
+            isEqual: common == suffix.count && common == rest.count
+        )
+    }
+
+    /// Whether `key` sorts before `target`, with which it has exactly `common` bytes in common.
+    @inline(__always)
+    private func isBelow(_ key: ByteView, _ target: ByteView, from common: Int) -> Bool {
+        guard common < key.count else { return key.count < target.count }
+        return common < target.count && key[common] < target[common]
+    }
+
+    /// Stands on an entry that a walk has found: its key begins as the target does.
+    private func enter(_ entry: Lengths, at offset: Int, _ target: ByteView) -> Bool {
+        if entry.shared == 0 {
+            keyBase = base + entry.bodyOffset
+            keyCount = entry.unshared
+        } else {
+            let count = entry.shared + entry.unshared
+            // The current key isn't needed any more.
+            keyCount = 0
+            if count > scratchCapacity { growScratch(count) }
+            scratch.copyMemory(from: target.base, byteCount: entry.shared)
+            (scratch + entry.shared).copyMemory(
+                from: base + entry.bodyOffset,
+                byteCount: entry.unshared
+            )
+            keyBase = UnsafeRawPointer(scratch)
+            keyCount = count
+        }
+        valueOffset = entry.bodyOffset + entry.unshared
+        valueCount = entry.valueCount
+        entryOffset = offset
+        nextOffset = entry.end
+        isValid = true
         return true
     }
 
