@@ -127,7 +127,7 @@ let package = Package(
         .testTarget(
             name: "StorageTests",
             dependencies: ["Bytes", "Environment", "Model", "Storage"],
-            exclude: ["fixtures"],
+            exclude: ["fixtures", "testdata"],
             swiftSettings: settings
         ),
 

@@ -62,8 +62,7 @@ import Testing
             AND cdc = false
             AND comment = ''
             AND compaction = {'class': \
-        'org.apache.cassandra.db.compaction.SizeTieredCompactionStrategy', \
-        'max_threshold': '32', 'min_threshold': '4'}
+        'org.apache.cassandra.db.compaction.UnifiedCompactionStrategy'}
             AND compression = {'chunk_length_in_kb': '16', \
         'class': 'org.apache.cassandra.io.compress.LZ4Compressor'}
             AND memtable = 'default'

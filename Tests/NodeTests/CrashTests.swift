@@ -11,7 +11,13 @@ import Testing
 ///
 /// Mutation i writes row i of its partition into the tables "one" and "two": so half a mutation shows.
 final class EngineScenario {
-    static let one = TestTables.table("one", number: 1)
+    /// Its compactions write many small files.
+    static let one = {
+        let table = TestTables.table("one", number: 1)
+        var options = table.options
+        options.compaction = ["class": "UnifiedCompactionStrategy", "min_sstable_size": "64B"]
+        return table.changing(options: options)
+    }()
     static let two = TestTables.table("two", number: 2)
     static let doomed = TestTables.table("doomed", number: 3)
     static let truncated = TestTables.table("two", number: 2, storage: 4)

@@ -226,7 +226,7 @@ import Testing
         }
         try old.write(large)
         try old.flush()
-        for _ in 0..<3 {
+        for _ in 0..<4 {
             try old.write(delete(1, at: 20))
             try old.flush()
         }
@@ -234,12 +234,14 @@ import Testing
         clock.advance(nanoseconds: 100_000_000_000)
         let node = try open { $0.store.compactsAutomatically = true }
         var options = table.options
-        options.compaction = ["min_threshold": "4", "max_threshold": "4"]
+        options.compaction = [
+            "class": "SizeTieredCompactionStrategy", "min_threshold": "4", "max_threshold": "4",
+        ]
         try node.change(.putTable(table.changing(options: options)))
-        // The fifth file makes the four smallest be merged, without the one that has the rows.
+        // Of the five files of the partition, the four smallest are merged: not the one that has the rows.
         try node.write(insert(7, into: table, at: 30))
         try node.flush()
-        #expect(node.sstablePaths(table).count == 2)
+        #expect(node.sstablePaths(table).count == 3)
         #expect(try numbers(node, table) == [7])
         try node.compact(table)
         #expect(node.sstablePaths(table).count == 1)

@@ -71,6 +71,9 @@ final class TestNode {
         }
     }
 
+    /// How many jobs could run now.
+    var readyCount: Int { (shardExecutors + [background]).reduce(0) { $0 + $1.readyCount } }
+
     /// Runs everything that can run without time passing.
     func drain() { run(steps: .max) }
 

@@ -54,6 +54,8 @@ enum CompactionOptions {
         unified: [
             "base_shard_count": .int(1), "expired_sstable_check_frequency_seconds": .int(1),
             "flush_size_override": .size, "max_sstables_to_compact": .int(0),
+            // Not in Cassandra: what keeps the largest level merged.
+            "max_space_amplification": .number(1),
             "min_sstable_size": .size,
             "overlap_inclusion_method": .word(["NONE", "SINGLE", "TRANSITIVE"]),
             "scaling_parameters": .scaling, "sstable_growth": .part,

@@ -11,7 +11,8 @@ extension TableOptions {
     /// What a filter of 20 bits a key reaches; it has no more.
     static let bloomFilterFPChanceMin = 6.71e-05
 
-    private static let known: Set<String> = Set(TableOptions().all.map(\.name)).union(["id"])
+    private static let known: Set<String> = Set(TableOptions().all.map(\.name))
+        .union(["id", "tombstone_gc"])
 
     /// The options that `properties` make of `previous`, or of the defaults for a new table.
     init(_ properties: PropertyList, previous: TableOptions?) throws(CQLError) {
@@ -36,6 +37,7 @@ extension TableOptions {
         if let map = try properties.map("compression") {
             compression = try CompressionOptions.check(map)
         }
+        if let map = try properties.map("tombstone_gc") { tombstoneGC = try Self.tombstoneGC(map) }
         if let map = try properties.map("extensions") { extensions = try Self.blobs(map) }
     }
 
@@ -128,6 +130,26 @@ extension TableOptions {
     ) throws(CQLError) {
         guard value < minimum else { return }
         throw .configuration("\(name) must be greater than or equal to \(minimum) (got \(value))")
+    }
+
+    /// The option `tombstone_gc` in the form that is stored.
+    private static func tombstoneGC(_ map: Map) throws(CQLError) -> Map {
+        let strangers = map.keys.filter { $0 != "mode" }.sorted()
+        guard strangers.isEmpty else {
+            throw .configuration(
+                "Invalid tombstone_gc sub-options [\(strangers.joined(separator: ", "))]: only 'mode'"
+                    + " is allowed"
+            )
+        }
+        let mode = (map["mode"] ?? "timeout").lowercased()
+        if mode == "repair" { throw .notYet("tombstone_gc = {'mode': 'repair'}") }
+        guard ["timeout", "immediate", "disabled"].contains(mode) else {
+            throw .configuration(
+                "Invalid value '\(map["mode"] ?? "")' for tombstone_gc sub-option 'mode': it must be"
+                    + " 'timeout', 'immediate' or 'disabled'"
+            )
+        }
+        return ["mode": mode]
     }
 
     /// The values of `extensions`: hexadecimal digits, without `0x`.

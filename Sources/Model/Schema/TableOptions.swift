@@ -3,7 +3,7 @@
 /// The options of a table, by the names and defaults of Cassandra 5.0.
 ///
 /// All are stored and shown. What the engine acts on: `default_time_to_live`, `gc_grace_seconds`,
-/// `bloom_filter_fp_chance`, `compression`, `compaction` (`enabled` and the size tiers' thresholds).
+/// `bloom_filter_fp_chance`, `compression`, `compaction`, and ScyllaDB's `tombstone_gc`.
 package struct TableOptions: Hashable, Sendable {
     /// A map option, in the order of its keys.
     package typealias Map = [String: String]
@@ -14,8 +14,7 @@ package struct TableOptions: Hashable, Sendable {
     package var bloomFilterFPChance = 0.01
     package var crcCheckChance = 1.0
     package var compaction: Map = [
-        "class": "org.apache.cassandra.db.compaction.SizeTieredCompactionStrategy",
-        "max_threshold": "32", "min_threshold": "4",
+        "class": "org.apache.cassandra.db.compaction.UnifiedCompactionStrategy"
     ]
     package var compression: Map = [
         "chunk_length_in_kb": "16", "class": "org.apache.cassandra.io.compress.LZ4Compressor",
@@ -33,8 +32,23 @@ package struct TableOptions: Hashable, Sendable {
     package var cdc = false
     /// Shown as blobs; the values are their hexadecimal text.
     package var extensions: Map = [:]
+    /// When deletions may be purged, by `mode`: `timeout`, `immediate` or `disabled`. Cassandra doesn't know
+    /// the option, so it is shown only where it was changed.
+    package var tombstoneGC = TableOptions.defaultTombstoneGC
+
+    package static let defaultTombstoneGC: Map = ["mode": "timeout"]
 
     package init() {}
+
+    /// Deletions made before this moment may be purged, as may TTLs that have ended before it. Both it and
+    /// `now` are in seconds since 1970.
+    package func graceHorizon(now: Int64) -> Int64 {
+        switch tombstoneGC["mode"] {
+        case "immediate": now
+        case "disabled": .min
+        default: now - Int64(gcGraceSeconds)
+        }
+    }
 }
 
 extension TableOptions {
@@ -49,9 +63,9 @@ extension TableOptions {
         case boolean(Bool)
     }
 
-    /// All options with their values.
+    /// All options with their values; those that Cassandra doesn't have only where they were changed.
     package var all: [(name: String, value: Value)] {
-        [
+        let options: [(name: String, value: Value)] = [
             ("additional_write_policy", .text(additionalWritePolicy)),
             ("allow_auto_snapshot", .boolean(allowAutoSnapshot)),
             ("bloom_filter_fp_chance", .double(bloomFilterFPChance)),
@@ -72,6 +86,8 @@ extension TableOptions {
             ("read_repair", .text(readRepair)),
             ("speculative_retry", .text(speculativeRetry)),
         ]
+        guard tombstoneGC != TableOptions.defaultTombstoneGC else { return options }
+        return options + [("tombstone_gc", .map(tombstoneGC))]
     }
 
     /// Sets an option by its CQL name.
@@ -98,6 +114,7 @@ extension TableOptions {
         case ("min_index_interval", .int(let number)): minIndexInterval = number
         case ("read_repair", .text(let text)): readRepair = text
         case ("speculative_retry", .text(let text)): speculativeRetry = text
+        case ("tombstone_gc", .map(let map)): tombstoneGC = map
         default: return false
         }
         return true

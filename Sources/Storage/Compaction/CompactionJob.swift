@@ -4,11 +4,9 @@ internal import Bytes
 internal import Environment
 internal import Model
 
-/// Merges SSTables of one table in one shard into a new one, without what can be purged.
-///
-/// Runs in the background over immutable inputs. A deletion is purged when it is past the table's
-/// grace period and nothing outside of the inputs can be older than it and in its partition.
-struct CompactionJob: Sendable {
+/// What a compaction merges, and where to.
+struct CompactionPlan: Sendable {
+    let reason: CompactionChoice.Reason
     let inputs: [LiveSSTable]
     /// The table's other SSTables in the shard.
     let others: [LiveSSTable]
@@ -16,40 +14,173 @@ struct CompactionJob: Sendable {
     /// replay of the commit log would make.
     let memtableMinTimestamp: Int64
     let schema: TableSchema
-    let ranges: [TokenRange]
+    /// The tokens of the shard.
+    let owned: [TokenRange]
+    /// The tokens of the shard in the parts in which the output is written.
+    let slices: [[TokenRange]]
     /// Seconds since 1970.
     let now: Int64
+}
 
-    /// The new SSTable; nil when nothing was left.
-    func run(_ files: TableFiles) throws(StorageError) -> LiveSSTable? {
-        let output = try files.makeWriter(schema, origin: .compaction)
-        do throws(StorageError) {
-            for range in ranges { try merge(range, into: output.writer) }
-        } catch {
-            output.writer.abandon()
-            throw error
-        }
-        return try files.publish(output, schema: schema, ranges: ranges, replacing: inputs)
+/// Merges SSTables of one table in one shard into new ones, without what can be purged: one output for
+/// each slice of the tokens, which takes its slice from the inputs as soon as it is complete.
+///
+/// Runs in the background in steps, over immutable inputs. A deletion is purged when it is past the
+/// table's grace period and nothing outside of the inputs can be older than it and in its partition.
+final class CompactionJob: @unchecked Sendable {  // Owner: the background step that runs.
+    /// What a step came to.
+    enum Progress: Sendable {
+        /// There is more to merge.
+        case more
+        /// A slice is complete and live.
+        case published(CompactionOutput)
+        /// All slices are.
+        case finished
     }
 
-    private func merge(_ range: TokenRange, into writer: SSTableWriter) throws(StorageError) {
-        let bounds = KeyBounds(range)
-        let cursor = MergeCursor(
-            sources: inputs.map { $0.cursor(SequentialBlocks()) },
+    /// An input, and the tokens that were not yet taken from it.
+    private struct Input {
+        let sstable: LiveSSTable
+        let blocks = SequentialBlocks()
+        var ranges: [TokenRange]
+
+        /// Whether it may still have keys in `part`.
+        func holds(_ part: TokenRange) -> Bool {
+            guard let common = sstable.tokens?.intersection(part) else { return false }
+            return ranges.contains { $0.intersection(common) != nil }
+        }
+    }
+
+    let plan: CompactionPlan
+    private let purge: RowPurge
+    private var slices: ArraySlice<[TokenRange]>
+    /// The parts of the slice that are still to be merged.
+    private var parts: ArraySlice<TokenRange> = []
+    private var isInSlice = false
+    private var cursor: MergeCursor?
+    private var output: TableFiles.Output?
+    /// The slice that is being merged.
+    private var current: [TokenRange] = []
+    private var left: [Input]
+
+    private var partition: [UInt8] = []
+    private var olderThan = Int64.min
+    private var purged = ByteWriter(capacity: 4096)
+
+    init(_ plan: CompactionPlan) {
+        self.plan = plan
+        purge = RowPurge(
+            graceHorizon: plan.schema.options.graceHorizon(now: plan.now),
+            table: plan.schema
+        )
+        slices = plan.slices[...]
+        left = plan.inputs.map { Input(sstable: $0, ranges: $0.ranges ?? plan.owned) }
+    }
+
+    /// The last token that was merged; nil before the first.
+    var lastToken: Token? { partition.isEmpty ? nil : partition.withView { Key.token(of: $0) } }
+
+    /// Merges until about `budget` bytes of keys and values have passed or a slice is complete. After an
+    /// error only `abandon` may follow.
+    func step(_ files: TableFiles, budget: Int) throws(StorageError) -> Progress {
+        if plan.reason == .expired { return try drop(files) }
+        var spent = 0
+        while spent < budget {
+            if cursor == nil {
+                guard isInSlice || beginSlice() else { return .finished }
+                guard let part = parts.popFirst() else { return .published(try endSlice(files)) }
+                cursor = makeCursor(part)
+            }
+            spent += try merge(files, budget: budget - spent)
+        }
+        return .more
+    }
+
+    /// Removes the output that isn't complete.
+    func abandon() {
+        output?.writer.abandon()
+        output = nil
+    }
+
+    // MARK: Slices
+
+    /// Goes to the next slice in which an input has something; false when there is none.
+    private func beginSlice() -> Bool {
+        while let slice = slices.popFirst() {
+            let isEmpty = !slice.contains { part in left.contains { $0.holds(part) } }
+            if isEmpty { continue }
+            parts = slice[...]
+            current = slice
+            isInSlice = true
+            return true
+        }
+        return false
+    }
+
+    private func makeCursor(_ part: TokenRange) -> MergeCursor {
+        let bounds = KeyBounds(part)
+        let sources = left.filter { $0.holds(part) }
+        return MergeCursor(
+            sources: sources.map { $0.sstable.cursor($0.blocks) },
             lower: bounds.lower,
             upper: bounds.upper,
             emitsDeletions: true
         )
-        let purge = RowPurge(
-            graceHorizon: now - Int64(schema.options.gcGraceSeconds),
-            table: schema
+    }
+
+    /// Makes the slice's output live and takes the slice from the inputs. An input that has no key in
+    /// the slices that follow is done with.
+    private func endSlice(_ files: TableFiles) throws(StorageError) -> CompactionOutput {
+        isInSlice = false
+        var removals: [TableFiles.Removal] = []
+        for index in left.indices where !left[index].ranges.isEmpty {
+            let before = left[index].ranges
+            let after = current.reduce(before) { ManifestState.subtract($0, $1) }
+            left[index].ranges = after
+            let isDone = !after.contains { left[index].holds($0) }
+            if isDone { left[index].ranges = [] }
+            let taken = isDone ? before : before.flatMap { range in
+                current.compactMap { $0.intersection(range) }
+            }
+            guard !taken.isEmpty else { continue }
+            removals.append(TableFiles.Removal(sstable: left[index].sstable, ranges: taken))
+        }
+        let written = output
+        output = nil
+        let result = try files.publish(
+            written,
+            schema: plan.schema,
+            ranges: current,
+            removing: removals
         )
-        var partition: [UInt8] = []
-        var olderThan = Int64.min
-        var purged = ByteWriter(capacity: 4096)
-        while try cursor.next() {
-            if partition.isEmpty || !partition.withView({ cursor.key.hasPrefix($0) }) {
-                partition = cursor.key.prefix(cursor.partitionLength).array
+        return CompactionOutput(sstable: result, removals: removals)
+    }
+
+    /// Takes everything from the inputs without having read them.
+    private func drop(_ files: TableFiles) throws(StorageError) -> Progress {
+        guard !left.isEmpty else { return .finished }
+        let removals = left.map { TableFiles.Removal(sstable: $0.sstable, ranges: $0.ranges) }
+        left = []
+        _ = try files.publish(nil, schema: plan.schema, ranges: [], removing: removals)
+        return .published(CompactionOutput(sstable: nil, removals: removals))
+    }
+
+    // MARK: Entries
+
+    /// Merges entries of the part at hand; returns how many bytes they had.
+    private func merge(_ files: TableFiles, budget: Int) throws(StorageError) -> Int {
+        guard let cursor else { return 0 }
+        var spent = 0
+        while spent < budget {
+            guard try cursor.next() else {
+                self.cursor = nil
+                return spent + 1
+            }
+            let key = cursor.key
+            let value = cursor.value
+            spent += key.count + value.count
+            if partition.isEmpty || !partition.withView({ key.hasPrefix($0) }) {
+                partition = key.prefix(cursor.partitionLength).array
                 olderThan = try partition.withView { (view) throws(StorageError) in
                     try smallestTimestampElsewhere(of: view)
                 }
@@ -57,14 +188,19 @@ struct CompactionJob: Sendable {
             purged.removeAll()
             let keeps: Bool
             do throws(MalformedBytes) {
-                keeps = try Self.purge(cursor.value, purge, olderThan, into: &purged)
+                keeps = try Self.purge(value, purge, olderThan, into: &purged)
             } catch {
                 let blocks = UncachedBlocks()
-                let first = SSTableCursor(inputs[0].reader, source: blocks)
+                let first = SSTableCursor(plan.inputs[0].reader, source: blocks)
                 throw SourceCursor.sstable(first, blocks).corrupt(error)
             }
-            if keeps { try writer.add(key: cursor.key, value: purged.view) }
+            guard keeps else { continue }
+            if output == nil {
+                output = try files.makeWriter(plan.schema, origin: .compaction)
+            }
+            try output?.writer.add(key: key, value: purged.view)
         }
+        return spent
     }
 
     /// Appends what is left of an entry; false when nothing is.
@@ -106,11 +242,18 @@ struct CompactionJob: Sendable {
         let token = Key.token(of: partition)
         let hash = PartitionFilter.hash(partition: partition)
         let blocks = UncachedBlocks()
-        var smallest = memtableMinTimestamp
-        for other in others where other.mayHold(token) {
+        var smallest = plan.memtableMinTimestamp
+        for other in plan.others where other.mayHold(token) {
             guard try other.reader.mayContain(hash, through: blocks) else { continue }
             smallest = min(smallest, other.reader.statistics.minTimestamp)
         }
         return smallest
     }
+}
+
+/// A slice that was merged: what is live now, and what isn't any more.
+struct CompactionOutput: Sendable {
+    /// Nil when nothing was left.
+    let sstable: LiveSSTable?
+    let removals: [TableFiles.Removal]
 }

@@ -3,80 +3,258 @@
 internal import Bytes
 internal import Environment
 internal import Model
+internal import Synchronization
 
-extension ShardStore {
-    /// Starts the compaction that the table's size tiers ask for, if any and if none is running.
-    func startCompaction(_ table: TableStore) {
-        guard options.compactsAutomatically, !isClosed, !table.isCompactionRunning else { return }
-        let settings = table.schema.options.compaction
-        guard settings["enabled"] != "false" else { return }
-        let tiers = SizeTiers(
-            thresholdMin: settings["min_threshold"].flatMap { Int($0) } ?? 4,
-            thresholdMax: settings["max_threshold"].flatMap { Int($0) } ?? 32
-        )
-        let chosen = Set(
-            tiers.choose(table.sstables.map { SizeTiers.File(number: $0.number, size: $0.reader.count) })
-        )
-        guard !chosen.isEmpty else { return }
-        compact(table, table.sstables.filter { chosen.contains($0.number) }) { _ in }
+/// A compaction that runs.
+final class RunningCompaction: Sendable {
+    let table: UUID
+    let job: CompactionJob
+    private let cancelled = Atomic(false)
+
+    init(table: UUID, job: CompactionJob) {
+        self.table = table
+        self.job = job
     }
 
-    /// Merges all SSTables that a table has now into one; `done` is called on the executor afterwards.
-    /// Does nothing when a compaction of the table is running.
+    var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
+
+    /// Makes it stop at its next step. Slices that are complete stay.
+    func cancel() { cancelled.store(true, ordering: .relaxed) }
+}
+
+extension ShardStore {
+    /// Bytes of keys and values that a compaction merges in one go.
+    private static let stepSize = 256 << 10
+
+    // MARK: Choosing
+
+    /// Starts the compactions that a table's strategy asks for, as many as may run.
+    func startCompaction(_ table: TableStore) {
+        guard options.compactsAutomatically, !isClosed else { return }
+        let settings = CompactionSettings(table.schema.options)
+        guard settings.isEnabled, !table.sstables.isEmpty else { return }
+        let strategy = CompactionStrategy(settings, conditions(table))
+        for choice in strategy.choose(facts(table)) {
+            guard choice.reason == .expired || compactions.count < options.concurrentCompactions
+            else {
+                tablesToCompact.insert(table.schema.storageID)
+                return
+            }
+            compact(table, choice) { _ in }
+        }
+    }
+
+    /// Looks for files that have expired since: those may need no write to be dropped.
+    func startMaintenance() {
+        guard options.compactsAutomatically else { return }
+        executor.schedule(after: options.maintenanceInterval * 1_000_000_000) { [self] in
+            guard !isClosed else { return }
+            for table in allTables { startCompaction(table) }
+            startMaintenance()
+        }
+    }
+
+    /// Merges all SSTables that a table has now; `done` is called on the executor afterwards. Does nothing
+    /// when a compaction of the table is running.
     package func compactAll(
         _ table: TableStore,
         done: @escaping @Sendable (StorageError?) -> Void
     ) {
-        guard !table.isCompactionRunning, !table.sstables.isEmpty else { return done(nil) }
-        compact(table, table.sstables, done: done)
+        guard table.busy.isEmpty, !table.sstables.isEmpty else { return done(nil) }
+        let levels = Levels(CompactionSettings(table.schema.options), conditions(table))
+        let files = facts(table)
+        let choice = CompactionChoice(
+            reason: .request,
+            inputs: table.sstables.map(\.number),
+            sliceCount: levels.sliceCount(for: files, of: files)
+        )
+        compact(table, choice, done: done)
     }
+
+    private func conditions(_ table: TableStore) -> CompactionConditions {
+        let now = environment.clock.secondsSinceEpoch()
+        var conditions = CompactionConditions(
+            space: tokenSpace,
+            now: now,
+            graceHorizon: table.schema.options.graceHorizon(now: now),
+            // A memtable's bytes are about twice those of its file.
+            flushSize: options.memtableSpace / 2
+        )
+        conditions.memtableMinTimestamp = table.minTimestamp(oldestSegment: oldestLogSegment)
+        conditions.replacedShare = table.replacedShare
+        return conditions
+    }
+
+    /// The table's SSTables as strategies see them.
+    private func facts(_ table: TableStore) -> [SSTableFacts] {
+        table.sstables.compactMap { sstable in
+            guard let tokens = sstable.tokens else { return nil }
+            let parts = (sstable.ranges ?? tokenRanges).compactMap { $0.intersection(tokens) }
+            guard let first = parts.first, let last = parts.last else { return nil }
+            // Keys are spread evenly over the tokens between a file's first and last.
+            let owned = tokenRanges.compactMap { $0.intersection(tokens) }
+            let isOwned = tokenRanges.contains { $0.contains(tokens.first) }
+                && tokenRanges.contains { $0.contains(tokens.last) }
+            let whole = isOwned ? owned : [tokens]
+            let share = ShardStore.width(parts) / ShardStore.width(whole)
+            let statistics = sstable.reader.statistics
+            var facts = SSTableFacts(
+                number: sstable.number,
+                size: Int(Double(sstable.reader.count) * share),
+                tokens: TokenRange(first.first, last.last)
+            )
+            facts.minTimestamp = statistics.minTimestamp
+            facts.maxTimestamp = statistics.maxTimestamp
+            if statistics.permanentCount == 0 { facts.deadAt = statistics.maxLocalTime }
+            if statistics.minLocalTime < .max { facts.oldestDeletion = statistics.minLocalTime }
+            facts.createdAt = statistics.createdAt / 1_000_000
+            facts.isFlushed = statistics.origin == .flush
+            facts.blockCount = statistics.dataBlockCount
+            facts.deadBlockCount = statistics.deadEntries?.blockCount ?? 0
+            facts.isBusy = table.busy.contains(sstable.number)
+            return facts
+        }
+    }
+
+    private static func width(_ ranges: [TokenRange]) -> Double {
+        ranges.reduce(0) { $0 + TokenSpace.width($1) }
+    }
+
+    // MARK: Running
 
     private func compact(
         _ table: TableStore,
-        _ inputs: [LiveSSTable],
+        _ choice: CompactionChoice,
         done: @escaping @Sendable (StorageError?) -> Void
     ) {
-        table.isCompactionRunning = true
+        let numbers = Set(choice.inputs)
+        let inputs = table.sstables.filter { numbers.contains($0.number) }
+        table.busy.formUnion(numbers)
         backgroundJobs += 1
-        let numbers = Set(inputs.map(\.number))
-        let job = CompactionJob(
+        let now = environment.clock.secondsSinceEpoch()
+        let plan = CompactionPlan(
+            reason: choice.reason,
             inputs: inputs,
             others: table.sstables.filter { !numbers.contains($0.number) },
             memtableMinTimestamp: table.minTimestamp(oldestSegment: oldestLogSegment),
             schema: table.schema,
-            ranges: tokenRanges,
-            now: environment.clock.secondsSinceEpoch()
+            owned: tokenRanges,
+            slices: tokenSpace.slices(choice.sliceCount),
+            now: now
         )
+        let compaction = RunningCompaction(
+            table: table.schema.storageID,
+            job: CompactionJob(plan)
+        )
+        compactions.append(compaction)
+        let before = facts(table).filter { numbers.contains($0.number) }.reduce(0) { $0 + $1.size }
+        let outcome = CompactionOutcome(choice: choice, inputSize: before, done: done)
+        step(compaction, table, outcome)
+    }
+
+    /// Runs the next step in the background, and so on to the end.
+    private func step(
+        _ compaction: RunningCompaction,
+        _ table: TableStore,
+        _ outcome: CompactionOutcome
+    ) {
         environment.compacting.execute { [self] in
-            let result = Result { () throws(StorageError) in try job.run(files) }
-            executor.execute { [self] in
-                finishCompaction(table, numbers, result)
-                switch result {
-                case .success: done(nil)
-                case .failure(let error): done(error)
+            if compaction.isCancelled {
+                compaction.job.abandon()
+                executor.execute { [self] in finishCompaction(compaction, table, outcome, nil) }
+                return
+            }
+            do throws(StorageError) {
+                switch try compaction.job.step(files, budget: ShardStore.stepSize) {
+                case .more: step(compaction, table, outcome)
+                case .published(let output):
+                    executor.execute { [self] in adopt(output, table, outcome) }
+                    step(compaction, table, outcome)
+                case .finished:
+                    executor.execute { [self] in finishCompaction(compaction, table, outcome, nil) }
                 }
+            } catch {
+                compaction.job.abandon()
+                executor.execute { [self] in finishCompaction(compaction, table, outcome, error) }
             }
         }
     }
 
-    private func finishCompaction(
+    /// Takes note that a slice of a compaction is live.
+    private func adopt(
+        _ output: CompactionOutput,
         _ table: TableStore,
-        _ inputs: Set<UInt64>,
-        _ result: Result<LiveSSTable?, StorageError>
+        _ outcome: CompactionOutcome
     ) {
-        defer { finishBackgroundJob() }
-        table.isCompactionRunning = false
-        switch result {
-        case .success(let output):
-            guard self.table(storageID: table.schema.storageID) === table else {
-                if let output { files.discard(output) }
-                return
+        outcome.outputSize += output.sstable?.reader.count ?? 0
+        guard self.table(storageID: table.schema.storageID) === table else {
+            // Dropped meanwhile, so what became live is nobody's.
+            if output.sstable != nil {
+                let schema = table.schema
+                environment.background.execute { [files] in files.removeAll(of: schema) }
             }
-            table.finishCompaction(of: inputs, into: output)
-            startCompaction(table)
-        case .failure(let error):
-            // The inputs stay live; the next flush of the table tries again.
-            lastBackgroundError = error
+            return
         }
+        table.replace(output.removals, with: output.sstable, in: tokenRanges)
+    }
+
+    private func finishCompaction(
+        _ compaction: RunningCompaction,
+        _ table: TableStore,
+        _ outcome: CompactionOutcome,
+        _ error: StorageError?
+    ) {
+        compactions.removeAll { $0 === compaction }
+        table.busy.subtract(outcome.choice.inputs)
+        if let error {
+            // What was not merged stays live; the next flush of the table tries again.
+            lastBackgroundError = error
+        } else if !compaction.isCancelled {
+            if let share = outcome.replacedShare { table.replacedShare = share }
+            if self.table(storageID: table.schema.storageID) === table { startCompaction(table) }
+        }
+        startWaitingCompactions()
+        outcome.done(error)
+        finishBackgroundJob()
+    }
+
+    /// Starts what had to wait for another compaction to end.
+    private func startWaitingCompactions() {
+        let waiting = tablesToCompact
+        tablesToCompact = []
+        for id in waiting { table(storageID: id).map(startCompaction) }
+    }
+
+    /// Makes the compactions of a table, or of all, stop at their next step.
+    func cancelCompactions(of table: UUID? = nil) {
+        for compaction in compactions where table == nil || compaction.table == table {
+            compaction.cancel()
+        }
+    }
+}
+
+/// What is to be known when a compaction ends.
+final class CompactionOutcome: @unchecked Sendable {  // Owner: the shard's executor.
+    let choice: CompactionChoice
+    let inputSize: Int
+    let done: @Sendable (StorageError?) -> Void
+    /// The bytes of the files that were written.
+    var outputSize = 0
+
+    init(
+        choice: CompactionChoice,
+        inputSize: Int,
+        done: @escaping @Sendable (StorageError?) -> Void
+    ) {
+        self.choice = choice
+        self.inputSize = inputSize
+        self.done = done
+    }
+
+    /// What part of what was merged into the largest level replaced something there.
+    var replacedShare: Double? {
+        guard choice.reason == .replaced, choice.upperSize > 0 else { return nil }
+        let gone = Double(inputSize - outputSize) / Double(choice.upperSize)
+        return min(1, max(0, gone))
     }
 }

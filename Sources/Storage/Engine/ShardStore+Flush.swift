@@ -117,6 +117,6 @@ struct FlushJob: Sendable {
             output.writer.abandon()
             throw error
         }
-        return try files.publish(output, schema: schema, ranges: ranges, replacing: [])
+        return try files.publish(output, schema: schema, ranges: ranges, removing: [])
     }
 }

@@ -13,6 +13,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
     package let index: Int
     /// The tokens that the shard owns, in order.
     package let tokenRanges: [TokenRange]
+    let tokenSpace: TokenSpace
     let environment: Environment
     let executor: any Executor
     let files: TableFiles
@@ -33,6 +34,9 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
     /// How many flushes, compactions and reads of blocks are running.
     var backgroundJobs = 0
     var idleWaiters: [@Sendable () -> Void] = []
+    var compactions: [RunningCompaction] = []
+    /// The storage ids of tables whose compactions wait for others to end.
+    var tablesToCompact: Set<UUID> = []
 
     private struct WaitingWrite {
         let mutation: [UInt8]
@@ -50,6 +54,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
     ) {
         self.index = index
         self.tokenRanges = tokenRanges
+        tokenSpace = TokenSpace(tokenRanges)
         self.environment = environment
         self.executor = executor
         self.files = files
@@ -58,7 +63,10 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
     }
 
     /// Begins to take writes, once recovery is done.
-    package func start(log: CommitLog) { self.log = log }
+    package func start(log: CommitLog) {
+        self.log = log
+        startMaintenance()
+    }
 
     // MARK: Tables
 
@@ -92,6 +100,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
         guard let table = tables.removeValue(forKey: storageID) else { return }
         activeBytes -= table.active?.byteCount ?? 0
         unflushedBytes -= table.memtableBytes
+        cancelCompactions(of: storageID)
         for sstable in table.sstables { blocks.cache.removeFile(sstable.number) }
         for waiter in table.flushWaiters { waiter.done(nil) }
         discardLog()
@@ -258,6 +267,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
     /// are refused from now on. What could not be flushed stays in the commit log.
     package func close(done: @escaping @Sendable (StorageError?) -> Void) {
         isClosed = true
+        cancelCompactions()
         runWaitingWrites()
         flushAll { [self] error in
             whenIdle { [self] in

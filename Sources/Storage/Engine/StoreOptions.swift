@@ -10,8 +10,12 @@ package struct StoreOptions: Sendable {
     package var blockCacheSize = 64 << 20
     /// The largest mutation that is accepted.
     package var mutationSizeMax = 16 << 20
-    /// Whether full tiers of SSTables are merged by themselves.
+    /// Whether SSTables are compacted by themselves, as their table's strategy chooses.
     package var compactsAutomatically = true
+    /// How many compactions may run at once.
+    package var concurrentCompactions = 2
+    /// Seconds between two looks for SSTables that have expired or are full of old deletions.
+    package var maintenanceInterval: UInt64 = 60
 
     package init() {}
 

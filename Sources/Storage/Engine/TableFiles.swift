@@ -77,32 +77,42 @@ package final class TableFiles: Sendable {
         return Output(number: number, path: path, writer: writer)
     }
 
-    /// Completes an SSTable and makes it live in `ranges`, in the same step removing from them the
-    /// files that it replaces. An empty one is abandoned.
+    /// Tokens that are taken from an SSTable.
+    struct Removal: Sendable {
+        let sstable: LiveSSTable
+        let ranges: [TokenRange]
+    }
+
+    /// Completes an SSTable and makes it live in `ranges`, in the same step taking from others what it
+    /// replaces. Files for which nothing is left are removed; an empty output is abandoned.
     func publish(
-        _ output: Output,
+        _ output: Output?,
         schema: TableSchema,
         ranges: [TokenRange],
-        replacing inputs: [LiveSSTable]
+        removing removals: [Removal]
     ) throws(StorageError) -> LiveSSTable? {
         var edits: [ManifestEdit] = []
         var result: LiveSSTable?
-        if output.writer.entryCount == 0 {
-            output.writer.abandon()
-        } else {
+        if let output, output.writer.entryCount > 0 {
             _ = try output.writer.finish()
             let reader = try open(output)
             for range in ranges {
                 edits.append(.add(file: output.number, table: schema.storageID, range: range))
             }
             result = LiveSSTable(number: output.number, reader: reader)
+        } else {
+            output?.writer.abandon()
         }
-        for input in inputs {
-            for range in ranges { edits.append(.remove(file: input.number, range: range)) }
+        for removal in removals {
+            for range in removal.ranges {
+                edits.append(.remove(file: removal.sstable.number, range: range))
+            }
         }
         guard !edits.isEmpty else { return nil }
         let dead = try manifest.append(edits)
-        for input in inputs where dead.contains(input.number) { discard(input) }
+        for removal in removals where dead.contains(removal.sstable.number) {
+            discard(removal.sstable)
+        }
         return result
     }
 

@@ -7,20 +7,23 @@ package import Model
 package struct LiveSSTable: Sendable {
     package let number: UInt64
     package let reader: SSTableReader
-    /// The tokens for which it is live, if those aren't all that the shard owns: another shard has
-    /// compacted the rest of it away, before the number of shards changed. What the file says of other
-    /// tokens must not be read: the deletions that hid it may have been purged.
+    /// The tokens for which it is live, if those aren't all that the shard owns: a compaction that is
+    /// under way, or another shard before their number changed, has taken the rest. What the file says of
+    /// other tokens must not be read: the deletions that hid it may have been purged.
     package let ranges: [TokenRange]?
+    /// From the first to the last token of its keys; nil without any.
+    let tokens: TokenRange?
 
     package init(number: UInt64, reader: SSTableReader, ranges: [TokenRange]? = nil) {
         self.number = number
         self.reader = reader
         self.ranges = ranges
+        tokens = reader.statistics.tokens
     }
 
     /// Whether a partition with this token may be in it.
     func mayHold(_ token: Token) -> Bool {
-        guard reader.statistics.tokens?.contains(token) ?? false else { return false }
+        guard let tokens, tokens.contains(token) else { return false }
         return ranges?.contains { $0.contains(token) } ?? true
     }
 
@@ -55,7 +58,11 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
     private var replayable: [(segment: UInt64, minTimestamp: Int64)] = []
 
     var isFlushRunning = false
-    var isCompactionRunning = false
+    /// The numbers of the SSTables that compactions are reading.
+    var busy: Set<UInt64> = []
+    /// What part of what was merged into the largest level replaced something there; see
+    /// `CompactionConditions`.
+    var replacedShare: Double?
     var flushFailures = 0
     /// Whom to tell when the memtables that exist now have been flushed.
     var flushWaiters: [(remaining: Int, done: @Sendable (StorageError?) -> Void)] = []
@@ -125,17 +132,30 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
         if let sstable { sstables.insert(sstable, at: 0) }
     }
 
-    /// Puts one SSTable (or none) in the place of the ones that were merged into it.
-    func finishCompaction(of inputs: Set<UInt64>, into output: LiveSSTable?) {
-        sstables.removeAll { inputs.contains($0.number) }
-        if let output {
-            sstables.append(output)
-            sstables.sort { $0.number > $1.number }
+    /// Takes tokens from SSTables and puts the one (or none) in their place that has their merged rows.
+    func replace(_ removals: [TableFiles.Removal], with output: LiveSSTable?, in owned: [TokenRange]) {
+        for removal in removals {
+            guard let index = sstables.firstIndex(where: { $0.number == removal.sstable.number })
+            else { continue }
+            let live = sstables[index]
+            let left = removal.ranges.reduce(live.ranges ?? owned) { ManifestState.subtract($0, $1) }
+            if left.isEmpty {
+                sstables.remove(at: index)
+                blocks.cache.removeFile(live.number)
+            } else {
+                sstables[index] = LiveSSTable(
+                    number: live.number,
+                    reader: live.reader,
+                    ranges: left
+                )
+            }
         }
-        for number in inputs { blocks.cache.removeFile(number) }
         // They would keep files open that are gone.
         held.removeAll()
         heldCount = 0
+        guard let output else { return }
+        sstables.append(output)
+        sstables.sort { $0.number > $1.number }
     }
 
     // MARK: Reading

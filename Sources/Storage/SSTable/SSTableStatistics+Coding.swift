@@ -27,6 +27,7 @@ private enum Field: UInt64 {
     case settings = 13
     case origin = 14
     case createdBy = 15
+    case deadEntries = 20
 }
 
 extension SSTableStatistics {
@@ -84,6 +85,11 @@ extension SSTableStatistics {
         put(.origin, &writer, &field)
         field.append(utf8: createdBy)
         put(.createdBy, &writer, &field)
+        if let deadEntries {
+            field.appendVarint(deadEntries.blockCount)
+            field.appendVarint(deadEntries.runMax)
+            put(.deadEntries, &writer, &field)
+        }
     }
 
     /// Reads what `encode` wrote.
@@ -136,6 +142,11 @@ extension SSTableStatistics {
             createdAt = try field.readSignedVarint()
             identity = try field.readVarint()
         case .createdBy: createdBy = String(decoding: content.buffer, as: UTF8.self)
+        case .deadEntries:
+            var found = DeadEntries()
+            found.blockCount = try field.readSize()
+            found.runMax = try field.readSize()
+            deadEntries = found
         }
     }
 

@@ -84,6 +84,8 @@ package struct SSTableStatistics: Sendable, Equatable {
     package var regionCount = 0
     package var dataBlockCount = 0
     package var indexBlockCount = 0
+    /// Where deletions lie; nil without any, and in files of before this was recorded.
+    package var deadEntries: DeadEntries?
     /// The sum of the data blocks before and after compression.
     package var uncompressedCount = 0
     package var storedCount = 0
@@ -132,6 +134,17 @@ package struct SSTableStatistics: Sendable, Equatable {
     package func isExpired(before seconds: Int64) -> Bool {
         permanentCount == 0 && maxLocalTime < seconds
     }
+}
+
+/// How densely the entries of a file that are nothing but deletions lie. A part of all entries would say
+/// little: they hurt where they are many in a row.
+package struct DeadEntries: Sendable, Equatable {
+    /// Data blocks of which at least half of the entries are nothing but deletions.
+    package var blockCount = 0
+    /// The most such entries in a row, over all blocks.
+    package var runMax = 0
+
+    package init() {}
 }
 
 /// The size of one partition.

@@ -185,6 +185,7 @@ package final class SSTableWriter {
             level: options.compressionLevel
         )
         dataBlockCount += 1
+        statistics.endBlock(dataEntry)
         uncompressedCount += content.count
         storedCount += dataEntry.handle.storedCount
         data.removeAll()

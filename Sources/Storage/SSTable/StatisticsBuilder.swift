@@ -15,6 +15,9 @@ struct StatisticsBuilder {
     private var partitionRows = 0
     private var partitionBytes = 0
     private var partitionHasClustering = false
+    /// How many entries up to here are nothing but deletions, without another one between.
+    private var deadRun = 0
+    private var deadEntries = DeadEntries()
     /// By column id; at least as many as `addPlainCells` counts without looking.
     private var columnCounts = [Int](repeating: 0, count: 128)
 
@@ -71,6 +74,23 @@ struct StatisticsBuilder {
 
     /// Counts an entry of the current partition and tells what it is.
     mutating func add(key: ByteView, value: ByteView) throws(MalformedBytes) -> EntryFacts {
+        let facts = try count(key: key, value: value)
+        deadRun = facts.isDead ? deadRun + 1 : 0
+        if deadRun > deadEntries.runMax { deadEntries.runMax = deadRun }
+        return facts
+    }
+
+    /// Ends a data block with what its index entry says.
+    mutating func endBlock(_ entry: IndexEntry) {
+        if entry.deadEntryCount > 0, entry.deadEntryCount >= entry.entryCount - entry.deadEntryCount {
+            deadEntries.blockCount += 1
+        }
+    }
+
+    private mutating func count(
+        key: ByteView,
+        value: ByteView
+    ) throws(MalformedBytes) -> EntryFacts {
         guard key.count > partitionLength, value.count > 0 else {
             throw MalformedBytes(offset: 0, expected: "a key with a kind and a value with a header")
         }
@@ -243,6 +263,7 @@ struct StatisticsBuilder {
         var result = statistics
         result.firstKey = firstKey
         result.lastKey = lastKey
+        if deadEntries.runMax > 0 { result.deadEntries = deadEntries }
         for (column, count) in columnCounts.enumerated() where count > 0 {
             result.columnCellCounts[UInt32(column)] = count
         }
