@@ -41,9 +41,10 @@ let package = Package(
         system("CZstd", "libzstd-dev"),
         system("CXXHash", "libxxhash-dev"),
         system("CZlib", "zlib1g-dev"),
+        .systemLibrary(name: "CIntrinsics", path: "Sources/CIntrinsics"),
         .target(
             name: "Bytes",
-            dependencies: ["CLZ4", "CSnappy", "CZstd", "CXXHash", "CZlib"],
+            dependencies: ["CIntrinsics", "CLZ4", "CSnappy", "CZstd", "CXXHash", "CZlib"],
             swiftSettings: settings
         ),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: settings),

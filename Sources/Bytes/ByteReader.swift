@@ -91,10 +91,35 @@ package struct ByteReader {
     /// Reads an unsigned varint.
     @inlinable
     package mutating func readVarint() throws(MalformedBytes) -> UInt64 {
-        let first = try readByte()
-        if first < 0x80 { return UInt64(first) }
-        var value = UInt64(first & 0x7F)
-        var shift: UInt64 = 7
+        guard offset < view.count else { throw malformed("one byte") }
+        let first = view.base.load(fromByteOffset: offset, as: UInt8.self)
+        guard first >= 0x80 else {
+            offset += 1
+            return UInt64(first)
+        }
+        return try readLongVarint()
+    }
+
+    /// Reads a varint of at least two bytes: of up to eight, as timestamps are, without a loop.
+    @usableFromInline
+    mutating func readLongVarint() throws(MalformedBytes) -> UInt64 {
+        if remaining >= 8 {
+            let word = UInt64(
+                littleEndian: view.base.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            )
+            let ends = ~word & 0x8080_8080_8080_8080
+            if ends != 0 {
+                let bits = ends.trailingZeroBitCount
+                offset += (bits + 1) / 8
+                // The groups of seven bits, moved together in pairs, fours and eights.
+                var value = word & (UInt64.max >> UInt64(63 - bits)) & 0x7F7F_7F7F_7F7F_7F7F
+                value = value & 0x007F_007F_007F_007F | (value & 0x7F00_7F00_7F00_7F00) >> 1
+                value = value & 0x0000_3FFF_0000_3FFF | (value & 0x3FFF_0000_3FFF_0000) >> 2
+                return value & 0x0FFF_FFFF | (value & 0x0FFF_FFFF_0000_0000) >> 4
+            }
+        }
+        var value: UInt64 = 0
+        var shift: UInt64 = 0
         while true {
             let byte = try readByte()
             if shift == 63, byte > 1 { throw malformed("a varint of at most 64 bits") }

@@ -24,6 +24,23 @@ package struct RowPurge: Sendable {
         localTime < graceHorizon && timestamp < olderThan
     }
 
+    /// Whether a fragment is of the common kind, of which everything stays: no deletion, no TTL, and only
+    /// cells of columns that are there, with values of less than 128 bytes and the base timestamp.
+    private func isPlain(_ fragment: RowFragment) -> Bool {
+        guard fragment.deletion == nil, (fragment.liveness?.ttl ?? 0) == 0 else { return false }
+        let cells = fragment.cells
+        var offset = 0
+        while offset + 3 <= cells.count {
+            let column = Int(cells[offset])
+            let length = Int(cells[offset + 2])
+            guard cells[offset + 1] == Cell.Flags.baseTimestamp.rawValue, column | length < 0x80,
+                column < columns.count, columns[column]
+            else { return false }
+            offset += 3 + length
+        }
+        return offset == cells.count
+    }
+
     /// Appends what is left of a fragment.
     package func purge(
         _ view: ByteView,
@@ -31,6 +48,7 @@ package struct RowPurge: Sendable {
         into writer: inout ByteWriter
     ) throws(MalformedBytes) {
         var fragment = try RowFragment(view)
+        if isPlain(fragment) { return writer.append(view) }
         var liveness = fragment.liveness
         if let kept = liveness, kept.ttl != 0,
             canDrop(timestamp: kept.timestamp, localTime: kept.expiry, olderThan: olderThan)

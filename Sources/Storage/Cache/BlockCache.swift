@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Bytes
+
 /// A shard's cache of decompressed blocks, bounded in bytes.
 ///
 /// Used from the shard's thread alone.
@@ -30,11 +32,14 @@ package final class BlockCache {
 
     private static let smallDivisor = 10
     private static let usesMax: UInt8 = 3
+    private static let tailCount = 32
 
     private struct Slot {
         var file: UInt64
         var offset: Int
         var block: Block?
+        /// Where the block's last bytes are, its restart points: what a cursor reads first.
+        var tail = ByteView.nowhere
         var uses: UInt8 = 0
         var isMain = false
         /// The neighbours in the queue: towards its end, where blocks leave, and its start.
@@ -52,7 +57,7 @@ package final class BlockCache {
     package init(capacity: Int) {
         self.capacity = capacity
         table = SlotTable()
-        ghosts = GhostTable(entryCount: max(capacity / 16_384, 64))
+        ghosts = GhostTable(entryCount: max(capacity / 4096, 64))
     }
 
     // MARK: Reading
@@ -63,6 +68,8 @@ package final class BlockCache {
         let slot = find(fileNumber, handle.offset, hash)
         guard slot >= 0 else { return nil }
         hitCount += 1
+        // Counting the reference below waits for the block's memory; this is fetched meanwhile.
+        prefetch(slots[slot].tail)
         if slots[slot].uses < BlockCache.usesMax { slots[slot].uses += 1 }
         return slots[slot].block
     }
@@ -80,6 +87,7 @@ package final class BlockCache {
             return
         }
         var slot = Slot(file: fileNumber, offset: handle.offset, block: block)
+        slot.tail = block.view.base + max(block.count - BlockCache.tailCount, 0)
         slot.isMain = ghosts.remove(hash)
         let index: Int32
         if let free = freeSlots.popLast() {

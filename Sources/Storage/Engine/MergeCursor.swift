@@ -27,21 +27,32 @@ package struct ReadCost: Sendable, Equatable {
 /// the cursor is used.
 package final class MergeCursor {
     private var sources: [SourceCursor]
+    /// The range deletion that is open at each source's place, and whether there may be any.
     private var open: [Deletion?]
+    private var hasOpen = false
     private let lower: [UInt8]
     private let upper: [UInt8]
     private let isReversed: Bool
     private let emitsDeletions: Bool
     private var hasStarted = false
 
-    /// Of each source that stands within the bounds, the eight bytes of its key behind those that all
-    /// keys of the read have in common (`commonCount`), as a number; backward its complement. The least
-    /// comes next, and only equal ones have to be compared as keys.
-    private var heads: [UInt64]
-    private var isLive: [Bool]
+    /// Where a source stands.
+    private struct Head {
+        /// Whether it stands within the bounds.
+        var isLive = false
+        /// The eight bytes of its key behind those that all keys of the read have in common
+        /// (`commonCount`), as a number; backward its complement. The least comes next, and only equal
+        /// ones have to be compared as keys.
+        var word: UInt64 = 0
+        var key = ByteView.empty
+    }
+
+    private var heads: [Head]
     private let commonCount: Int
-    /// The sources that stand at the entry given out last and have to move on.
-    private var pending: [Int] = []
+    /// The first `pendingCount` are the sources that stand at the entry given out last and have to move
+    /// on.
+    private var pending: [Int]
+    private var pendingCount = 0
     /// The only pending source, or -1; as long as its head is below `limit`, the least of all others,
     /// these need not be looked at.
     private var leader = -1
@@ -75,8 +86,8 @@ package final class MergeCursor {
     ) {
         self.sources = sources
         self.open = Array(repeating: nil, count: sources.count)
-        heads = Array(repeating: 0, count: sources.count)
-        isLive = Array(repeating: false, count: sources.count)
+        heads = Array(repeating: Head(), count: sources.count)
+        pending = Array(repeating: 0, count: sources.count)
         commonCount = lower.withView { a in upper.withView { a.commonPrefixCount($0) } }
         self.lower = lower
         self.upper = upper
@@ -93,19 +104,17 @@ package final class MergeCursor {
     /// Moves to the next entry; false when there is none.
     package func next() throws(StorageError) -> Bool {
         if !hasStarted { try start() }
-        for index in pending { try advance(index) }
-        pending.removeAll(keepingCapacity: true)
+        try advancePending()
         while gather() {
-            let key = sources[pending[0]].key
+            let key = heads[pending[0]].key
             guard isWithinBounds(key) else {
                 // They stay where they are.
-                pending.removeAll(keepingCapacity: true)
+                pendingCount = 0
                 return false
             }
             if partition.count == 0 || !key.hasPrefix(partition.view) { enterPartition(of: key) }
             if try take(key) { return true }
-            for index in pending { try advance(index) }
-            pending.removeAll(keepingCapacity: true)
+            try advancePending()
         }
         return false
     }
@@ -124,7 +133,7 @@ package final class MergeCursor {
             }
         }
         if isBlocked { throw .wouldBlock }
-        for index in sources.indices { refreshHead(index) }
+        for index in sources.indices { noteHead(index, sources[index].currentKey) }
         try startInsidePartition()
     }
 
@@ -158,13 +167,18 @@ package final class MergeCursor {
         refreshRangeDeletion()
     }
 
+    private func advancePending() throws(StorageError) {
+        for place in 0..<pendingCount { try advance(pending[place]) }
+        pendingCount = 0
+    }
+
     private func advance(_ index: Int) throws(StorageError) {
         if case .partial = sources[index] {
             partialKey.removeAll()
             partialKey.append(sources[index].key)
         }
         do throws(StorageError) {
-            if isReversed { try sources[index].previous() } else { try sources[index].next() }
+            noteHead(index, try sources[index].step(isReversed: isReversed))
         } catch {
             // All sources that have to move on stand, or stood, at one key.
             if case .partial = sources[index] {
@@ -174,55 +188,56 @@ package final class MergeCursor {
             }
             throw error
         }
-        refreshHead(index)
     }
 
-    private func refreshHead(_ index: Int) {
-        guard sources[index].isValid else {
-            isLive[index] = false
+    private func noteHead(_ index: Int, _ key: ByteView?) {
+        // A key that doesn't begin as all others do is beyond the bounds, and so is what comes after it.
+        guard let key, commonCount == 0 || beginsAsAll(key) else {
+            heads[index].isLive = false
             return
         }
-        let key = sources[index].key
-        // A key that doesn't begin as all others do is beyond the bounds, and so is what comes after it.
-        isLive[index] =
-            commonCount == 0
-            || key.count >= commonCount
-                && lower.withView { key.prefix(commonCount).equals($0.prefix(commonCount)) }
-        guard isLive[index] else { return }
         let word = key.leadingWord(from: commonCount)
-        heads[index] = isReversed ? ~word : word
+        heads[index] = Head(isLive: true, word: isReversed ? ~word : word, key: key)
+    }
+
+    private func beginsAsAll(_ key: ByteView) -> Bool {
+        key.count >= commonCount
+            && lower.withView { key.prefix(commonCount).equals($0.prefix(commonCount)) }
     }
 
     /// Finds the next key in the direction of the read, and makes the sources that have it pending;
     /// false when there is none.
     private func gather() -> Bool {
-        if leader >= 0, isLive[leader], heads[leader] < limit {
-            pending.append(leader)
+        if leader >= 0, heads[leader].isLive, heads[leader].word < limit {
+            pending[0] = leader
+            pendingCount = 1
             return true
         }
         let best = nearest()
         guard best >= 0 else { return false }
-        let key = sources[best].key
+        let first = heads[best]
         limit = .max
-        for index in heads.indices where isLive[index] {
-            if index == best || heads[index] == heads[best] && sources[index].key.equals(key) {
-                pending.append(index)
+        for index in heads.indices where heads[index].isLive {
+            let isFirst = heads[index].word == first.word && heads[index].key.equals(first.key)
+            if isFirst {
+                pending[pendingCount] = index
+                pendingCount += 1
             } else {
-                limit = min(limit, heads[index])
+                limit = min(limit, heads[index].word)
             }
         }
-        leader = pending.count == 1 ? best : -1
+        leader = pendingCount == 1 ? best : -1
         return true
     }
 
     /// The source with the next key in the direction of the read; -1 when none is live.
     private func nearest() -> Int {
         var best = -1
-        for index in heads.indices where isLive[index] {
+        for index in heads.indices where heads[index].isLive {
             if best >= 0 {
-                if heads[index] > heads[best] { continue }
-                if heads[index] == heads[best] {
-                    let order = sources[index].key.compare(sources[best].key)
+                if heads[index].word > heads[best].word { continue }
+                if heads[index].word == heads[best].word {
+                    let order = heads[index].key.compare(heads[best].key)
                     guard isReversed ? order > 0 : order < 0 else { continue }
                 }
             }
@@ -242,7 +257,10 @@ package final class MergeCursor {
         partition.append(Key.partition(of: key))
         partitionDeletion = nil
         rangeDeletion = nil
-        for index in open.indices { open[index] = nil }
+        if hasOpen {
+            for index in open.indices { open[index] = nil }
+            hasOpen = false
+        }
     }
 
     // MARK: Taking an entry
@@ -266,7 +284,7 @@ package final class MergeCursor {
 
     private func takePartitionDeletion() throws(StorageError) -> Bool {
         var strongest: Deletion?
-        for index in pending {
+        for index in pending[..<pendingCount] {
             do throws(MalformedBytes) {
                 let deletion = try EntryHeader.readPartitionDeletion(sources[index].value)
                 strongest = Deletion.stronger(strongest, deletion)
@@ -285,7 +303,7 @@ package final class MergeCursor {
 
     private func takeMarkers() throws(StorageError) -> Bool {
         let before = visible(rangeDeletion)
-        for index in pending {
+        for index in pending[..<pendingCount] {
             guard let marker = try marker(at: index) else { continue }
             open[index] = isReversed ? marker.before : marker.after
         }
@@ -320,24 +338,25 @@ package final class MergeCursor {
         for deletion in open where deletion != nil {
             rangeDeletion = Deletion.stronger(rangeDeletion, deletion)
         }
+        hasOpen = rangeDeletion != nil
     }
 
     private func takeRow(shadow: Deletion?) throws(StorageError) -> Bool {
-        cost.fragments += pending.count
+        cost.fragments += pendingCount
         let first = pending[0]
-        if pending.count == 1, shadow == nil {
+        if pendingCount == 1, shadow == nil {
             value = sources[first].value
             cost.rows += 1
             return true
         }
         do throws(MalformedBytes) {
             merged.removeAll()
-            if pending.count == 1, let shadow {
+            if pendingCount == 1, let shadow {
                 try RowMerge.filter(sources[first].value, shadow: shadow, into: &merged)
             } else {
                 let second = sources[pending[1]].value
                 try RowMerge.mergeRows(sources[first].value, second, shadow: shadow, into: &merged)
-                for index in pending.dropFirst(2) {
+                for index in pending[2..<pendingCount] {
                     spare.removeAll()
                     let other = sources[index].value
                     try RowMerge.mergeRows(merged.view, other, shadow: shadow, into: &spare)

@@ -81,6 +81,23 @@ package enum SourceCursor {
         }
     }
 
+    /// Moves to the next entry, backward to the one before, and gives its key; nil at the end.
+    ///
+    /// One call for what a merge needs of each entry.
+    func step(isReversed: Bool) throws(StorageError) -> ByteView? {
+        if isReversed { try previous() } else { try next() }
+        return currentKey
+    }
+
+    /// The key at which it stands; nil when it stands at none.
+    var currentKey: ByteView? {
+        switch self {
+        case .memtable(let cursor, _): cursor.isValid ? cursor.key : nil
+        case .sstable(let cursor, _): cursor.isValid ? cursor.key : nil
+        case .partial: isValid ? key : nil
+        }
+    }
+
     func previous() throws(StorageError) {
         switch self {
         case .memtable(let cursor, _): cursor.previous()

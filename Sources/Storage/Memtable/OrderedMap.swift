@@ -21,6 +21,8 @@ package struct OrderedMap {
     private static let entries = prefixes + 8 * fanout
     private static let children = entries + 4 * fanout
     private static let leafSize = children
+    /// How many entries before it is reached an entry is fetched.
+    private static let lookahead = 4
     private static let innerSize = children + 4 * (fanout + 1)
 
     private let arena: Arena
@@ -122,7 +124,15 @@ package struct OrderedMap {
 
     /// The place after `position`.
     package func next(_ position: Position) -> Position {
-        settled(Position(leaf: position.leaf, index: position.index + 1))
+        // Entries stand in the order in which they came: each is somewhere else.
+        let ahead = position.index + OrderedMap.lookahead
+        if ahead < nodeCount(position.leaf) {
+            let entry = arena.base + Int(load(position.leaf, OrderedMap.entries + 4 * ahead))
+            prefetch(entry)
+            prefetch(entry + 64)
+            prefetch(entry + 128)
+        }
+        return settled(Position(leaf: position.leaf, index: position.index + 1))
     }
 
     /// The place before `position`.

@@ -32,9 +32,9 @@ package enum SSTableFormat {
     /// Bytes of the filter in one stored block: a lookup that misses memory reads one.
     static let filterPageCount = 16_384
     /// The uncompressed size at which an index block is closed.
-    static let indexBlockCount = 16_384
+    static let indexBlockCount = 4096
     /// Entries between restart points of data and of index blocks.
-    static let dataRestartInterval = 16
+    static let dataRestartInterval = 8
     static let indexRestartInterval = 4
     /// What a reader accepts: it walks backwards an interval at a time.
     static let restartIntervalMax = 256
