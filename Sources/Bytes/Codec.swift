@@ -35,8 +35,15 @@ extension Codec {
 
     /// Appends the compressed form of `source` (raw: the decompressed size is not included) and
     /// returns its length. `source` is at most 1 GiB.
+    ///
+    /// `dictionary` has the level in it; it is for zstd.
     @discardableResult
-    package func compress(_ source: ByteView, into writer: inout ByteWriter, level: Int = 1) -> Int {
+    package func compress(
+        _ source: ByteView,
+        into writer: inout ByteWriter,
+        level: Int = 1,
+        dictionary: ZstdDictionary? = nil
+    ) -> Int {
         invariant(source.count <= 1 << 30, "compression of more than 1 GiB")
         let before = writer.count
         guard self != .none else {
@@ -57,7 +64,19 @@ extension Codec {
                 invariant(status == SNAPPY_OK, "snappy refused to compress")
                 return length
             case .zstd:
-                let length = ZSTD_compress(to, target.count, from, source.count, Int32(level))
+                if let dictionary {
+                    let length = dictionary.compress(source, into: target)
+                    invariant(length != nil, "zstd refused to compress with a dictionary")
+                    return length ?? 0
+                }
+                let length = ZSTD_compressCCtx(
+                    ZstdContext.compressing,
+                    to,
+                    target.count,
+                    from,
+                    source.count,
+                    Int32(level)
+                )
                 invariant(ZSTD_isError(length) == 0, "zstd refused to compress")
                 return length
             }
@@ -67,8 +86,14 @@ extension Codec {
 
     /// Decompresses untrusted `source` into `target`, which must be exactly of the original's size.
     ///
+    /// `dictionary` is that with which it may have been compressed, for zstd.
+    ///
     /// - Returns: false when `source` is damaged or its content has another size.
-    package func decompress(_ source: ByteView, into target: UnsafeMutableRawBufferPointer) -> Bool {
+    package func decompress(
+        _ source: ByteView,
+        into target: UnsafeMutableRawBufferPointer,
+        dictionary: ZstdDictionary? = nil
+    ) -> Bool {
         guard source.count <= Int(Int32.max), target.count <= Int(Int32.max) else { return false }
         guard let base = target.baseAddress else { return target.count == 0 && source.count <= 1 }
         let to = base.assumingMemoryBound(to: CChar.self)
@@ -84,7 +109,12 @@ extension Codec {
         case .snappy:
             return SnappyDecoder.decode(source, into: target)
         case .zstd:
-            return ZSTD_decompress(to, target.count, from, source.count) == target.count
+            if let dictionary {
+                return dictionary.decompress(source, into: target) == target.count
+            }
+            let context = ZstdContext.decompressing
+            return ZSTD_decompressDCtx(context, to, target.count, from, source.count)
+                == target.count
         }
     }
 

@@ -81,8 +81,17 @@ package struct InfoReport {
                     + "\(Text.size(statistics.storedCount)), ratio "
                     + Text.decimal(statistics.compressionRatio, digits: 3)
             ),
-            ("memory", "\(Text.size(reader.memoryCount)) when open"),
         ]
+        if let dictionary = reader.dictionary {
+            lines.append(
+                (
+                    "dictionary",
+                    "id \(dictionary.id), \(Text.size(dictionary.bytes.count)), trained from "
+                        + "\(Text.size(statistics.dictionarySampleCount)) of blocks"
+                )
+            )
+        }
+        lines.append(memory(reader))
         if let shape = reader.filterShape {
             let bits = Double(shape.count * 8) / Double(max(statistics.partitionCount, 1))
             lines.append(
@@ -97,6 +106,19 @@ package struct InfoReport {
             lines.append(("filter", "none"))
         }
         return lines
+    }
+
+    /// What the open file holds in memory, also for each GiB of content, which is what plans need.
+    private func memory(_ reader: SSTableReader) -> (String, String) {
+        let memory = reader.memory
+        let parts = memory.parts.map { "\($0.name) \(Text.size($0.count))" }
+        let content = max(reader.statistics.uncompressedCount, 1)
+        let each = Double(memory.count) / Double(content) * Double(1 << 30)
+        return (
+            "memory",
+            "\(Text.size(memory.count)) when open: " + parts.joined(separator: ", ") + "; "
+                + "\(Text.size(Int(each))) for each GiB of blocks uncompressed"
+        )
     }
 
     private func contents(
@@ -207,7 +229,12 @@ package struct InfoReport {
             ("createdAt", .integer(statistics.createdAt)),
             ("origin", .text(statistics.origin.name)), ("level", .count(statistics.level)),
             ("size", .count(reader.count)), ("memory", .count(reader.memoryCount)),
+            (
+                "memoryParts",
+                .object(reader.memory.parts.map { ($0.name, .count($0.count)) })
+            ),
             ("codec", .text(statistics.codec.name)), ("blockSize", .count(statistics.blockCount)),
+            ("dictionary", dictionary(reader)),
             ("dataBlocks", .count(statistics.dataBlockCount)),
             ("indexBlocks", .count(statistics.indexBlockCount)),
             ("uncompressed", .count(statistics.uncompressedCount)),
@@ -246,6 +273,14 @@ package struct InfoReport {
             )
         )
         return .object(members)
+    }
+
+    private func dictionary(_ reader: SSTableReader) -> JSON {
+        guard let dictionary = reader.dictionary else { return .null }
+        return .object([
+            ("id", .count(Int(dictionary.id))), ("size", .count(dictionary.bytes.count)),
+            ("trainedFrom", .count(reader.statistics.dictionarySampleCount)),
+        ])
     }
 
     private func counts(_ statistics: SSTableStatistics) -> [(String, JSON)] {

@@ -9,8 +9,11 @@ struct KeyText {
     /// The table; nil when the file's schema can't be read.
     let table: TableSchema?
 
-    init(_ reader: SSTableReader) {
-        table = reader.schema.withView { view in
+    init(_ reader: SSTableReader) { self.init(schema: reader.schema) }
+
+    /// Of the schema as a file has it; bytes that are none leave keys as they are.
+    init(schema: [UInt8]) {
+        table = schema.withView { view in
             var reader = ByteReader(view)
             return try? TableSchema.decode(from: &reader)
         }

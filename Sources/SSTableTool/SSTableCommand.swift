@@ -17,12 +17,13 @@ package struct SSTableCommand: ParsableCommand {
               tholos sstable info ./data/data/demo/flights-*/0000000001.sst
               tholos sstable dump --key JFK --limit 10 ./data/data/demo
               tholos sstable verify ./data && echo sound
+              tholos sstable salvage --output saved.sst 0000000001.sst
 
             EXIT CODES
               0  done, nothing wrong      1  a file is damaged or can't be read
               2  wrong arguments
             """,
-        subcommands: [Info.self, List.self, Dump.self, Verify.self]
+        subcommands: [Info.self, List.self, Dump.self, Verify.self, Salvage.self]
     )
 
     package init() {}
@@ -162,6 +163,55 @@ package struct SSTableCommand: ParsableCommand {
                     clock: SystemClock()
                 )
                 return report.run(files)
+            }
+        }
+    }
+
+    struct Salvage: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Save what can be read of a damaged file, and name the keys that are lost.",
+            discussion: """
+                Without --output nothing is written: it is only told what could be saved. The file \
+                itself is never changed. To put the new file in its place, stop the node, move the \
+                damaged file out of the data folder, and move the new one to its path.
+
+                A file that is damaged in its data blocks loses the rows of those; damage elsewhere \
+                (index, filter, statistics, footer) loses none, since blocks are found without it.
+
+                EXAMPLES
+                  tholos sstable salvage 0000000001.sst
+                  tholos sstable salvage --output saved.sst 0000000001.sst
+                  tholos sstable salvage --json ./data | jq -c 'select(.sound | not) | .lost[]'
+                """
+        )
+        @OptionGroup var common: Common
+
+        @Option(help: ArgumentHelp("The new file; it must not exist.", valueName: "path"))
+        var output: String?
+
+        func run() throws {
+            try common.run { files, fileSystem, report in
+                SalvageReport(
+                    fileSystem: fileSystem,
+                    output: report,
+                    isJSON: common.json,
+                    target: output,
+                    identity: SystemRandom().next()
+                ).run(files)
+            }
+        }
+
+        func validate() throws {
+            guard let output else { return }
+            guard common.paths.count == 1 else {
+                throw ValidationError("--output is for one file, not \(common.paths.count)")
+            }
+            let fileSystem = POSIXFileSystem()
+            guard try fileSystem.kind(common.paths[0]) != .directory else {
+                throw ValidationError("--output is for one file, not a folder")
+            }
+            guard try fileSystem.kind(output) == nil else {
+                throw ValidationError("\(output) exists already; name a new file")
             }
         }
     }

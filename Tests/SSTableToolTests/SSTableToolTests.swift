@@ -304,6 +304,42 @@ struct SSTableToolTests {
         #expect(offsets.count == count)
     }
 
+    @Test("salvage names what is lost, and writes the rest when it is told where to")
+    func salvage() throws {
+        let fileSystem = try SSTableToolTests.fileSystem()
+        func run(isJSON: Bool, target: String?) -> (isSound: Bool, text: String) {
+            let output = ReportOutput()
+            let report = SalvageReport(
+                fileSystem: fileSystem,
+                output: output,
+                isJSON: isJSON,
+                target: target,
+                identity: 9
+            )
+            let isSound = report.run([SSTableToolTests.path])
+            return (isSound, output.text)
+        }
+        let sound = run(isJSON: false, target: nil)
+        #expect(sound.isSound && sound.text.hasPrefix("SOUND"))
+
+        try fileSystem.flipBit(SSTableToolTests.path, offset: 40, bit: 1)
+        let trial = run(isJSON: false, target: nil)
+        #expect(!trial.isSound)
+        for part in [
+            "DAMAGED", "lost: offset 32, ", "keys from token", "a part is lost of partition country=",
+            "nothing was written",
+        ] {
+            #expect(trial.text.contains(part), "\(part)\nin\n\(trial.text)")
+        }
+        let json = run(isJSON: true, target: "/saved.sst")
+        #expect(!json.isSound)
+        #expect(json.text.contains(#""lost":[{"offset":32,"#))
+        #expect(json.text.contains(#""output":"/saved.sst"}"#))
+        let verified = SSTableVerifier.verify(fileSystem: fileSystem, path: "/saved.sst")
+        #expect(verified.problems == [])
+        #expect(verified.entryCount > 0)
+    }
+
     @Test("A path that means no SSTable is named")
     func wrongPaths() throws {
         let fileSystem = try SSTableToolTests.fileSystem()

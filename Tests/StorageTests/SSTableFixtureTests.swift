@@ -21,7 +21,8 @@ struct SSTableFixtureTests {
         "1.0": [
             "collections", "deletions", "empty", "expiring", "no-filter", "plain-lz4", "plain-none",
             "plain-snappy", "plain-zstd", "static", "wide",
-        ]
+        ],
+        "1.1": ["dictionary"],
     ]
 
     static let files: [String] = names.flatMap { version, names in
@@ -43,6 +44,7 @@ struct SSTableFixtureTests {
             return try TableSchema.decode(from: &reader)
         }
         let columns = table.columns.map { "\($0.id) \($0.name) \($0.type)" }
+        let dictionary = reader.dictionary.map { ", dictionary \($0.id)" } ?? ""
         var lines = [
             "version \(reader.version.major).\(reader.version.minor)",
             "schema \(table.keyspace).\(table.name): " + columns.joined(separator: ", "),
@@ -50,7 +52,8 @@ struct SSTableFixtureTests {
                 + "\(statistics.origin.name), level \(statistics.level)",
             "blocks \(statistics.dataBlockCount) + \(statistics.indexBlockCount), "
                 + "\(statistics.codec.name), \(statistics.blockCount), "
-                + "\(statistics.uncompressedCount) in \(statistics.storedCount)",
+                + "\(statistics.uncompressedCount) in \(statistics.storedCount)"
+                + dictionary,
             "filter \(statistics.filterFalsePositiveChance), \(statistics.filterProbeCount) probes",
             "partitions \(statistics.partitionCount), entries \(statistics.entryCount), rows "
                 + "\(statistics.rowCount), static \(statistics.staticRowCount), cells "
@@ -249,11 +252,26 @@ struct SealedFile {
     }
 
     /// Gives the section of a kind another one.
-    mutating func renameSection(_ kind: UInt16, to other: UInt16) {
+    mutating func renameSection(_ kind: UInt16, to other: UInt16, isRequired: Bool = true) {
         for index in 0..<sectionCount where bytes[directory + 24 * index] == UInt8(kind) {
             put(other, at: directory + 24 * index)
+            put(UInt16(isRequired ? 1 : 0), at: directory + 24 * index + 2)
         }
         sealDirectory()
+    }
+
+    /// Where the section of a kind is.
+    func section(_ kind: UInt16) -> Range<Int>? {
+        for index in 0..<sectionCount where bytes[directory + 24 * index] == UInt8(kind) {
+            let offset = Int(word(directory + 24 * index + 8))
+            return offset..<offset + Int(word(directory + 24 * index + 16))
+        }
+        return nil
+    }
+
+    /// Puts other content, of the same stored length, in the place of a block.
+    mutating func replaceBlock(_ place: Range<Int>, with content: [UInt8]) {
+        bytes.replaceSubrange(place, with: stored(content, at: place.lowerBound))
     }
 
     private func stored(_ content: [UInt8], at offset: Int) -> [UInt8] {
@@ -300,6 +318,7 @@ struct SealedFile {
                 file.append(stored(content, at: offset))
             case 998: file.append(stored([9, 9, 9], at: offset))
             case 5: file.append(stored(Array(plain), at: offset))
+            case 9: file.append(stored(try content(section.content), at: offset))
             default:
                 // Region and filter come first and stay where they are.
                 #expect(offset == section.content.startIndex)

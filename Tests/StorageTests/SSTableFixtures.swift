@@ -258,6 +258,25 @@ struct SSTableFixture {
         }
     }
 
+    /// Trained from what the other fixtures hold.
+    private static func dictionary() -> TrainedDictionary? {
+        var samples = ByteWriter()
+        var sizes: [Int] = []
+        for number in 0..<64 {
+            let names = (0..<12).map { "name \($0 * number % 17) of amber, beryl and citrine" }
+            let sample = Array(names.joined(separator: "; ").utf8)
+            samples.append(sample)
+            sizes.append(sample.count)
+        }
+        let dictionary = ZstdDictionary.train(
+            samples.view,
+            sizes: sizes,
+            count: 1024,
+            compressionLevel: 3
+        )
+        return dictionary.map { TrainedDictionary(dictionary: $0, sampleCount: samples.count) }
+    }
+
     /// All of them; a file is named `sstable-VERSION-NAME.sst`.
     static let all = [
         SSTableFixture("plain-none", plain()) { $0.codec = .none },
@@ -276,5 +295,9 @@ struct SSTableFixture {
         SSTableFixture("collections", collections()),
         SSTableFixture("no-filter", plain()) { $0.filterFalsePositiveChance = 1 },
         SSTableFixture("empty", []),
+        SSTableFixture("dictionary", plain()) {
+            $0.codec = .zstd
+            $0.dictionary = dictionary()
+        },
     ]
 }

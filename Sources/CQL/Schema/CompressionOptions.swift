@@ -7,13 +7,23 @@ internal import Model
 enum CompressionOptions {
     static let package = "org.apache.cassandra.io.compress."
 
+    /// How dictionaries are trained, by Cassandra's names.
+    private static let training: Set<String> = [
+        "training_max_dictionary_size", "training_max_total_sample_size", "training_min_frequency",
+        "auto_training_enabled",
+    ]
+
     /// What each compressor may be told.
     private static let compressors: [String: Set<String>] = [
         "LZ4Compressor": ["lz4_compressor_type", "lz4_high_compressor_level"],
         "NoopCompressor": [],
         "SnappyCompressor": [],
-        "ZstdCompressor": ["compression_level"],
+        "ZstdCompressor": training.union(["compression_level", "dictionary"]),
+        "ZstdDictionaryCompressor": training.union(["compression_level"]),
     ]
+
+    /// Other names of compressors: ScyllaDB's.
+    private static let aliases = ["ZstdWithDictsCompressor": "ZstdDictionaryCompressor"]
 
     /// The option in the form that is stored: the class with its full name and the chunk length, or
     /// `enabled: false` alone.
@@ -29,11 +39,14 @@ enum CompressionOptions {
             return ["enabled": "false"]
         }
         if map.isEmpty, given.isEmpty { return ["enabled": "false"] }
-        guard let name = map.removeValue(forKey: "class") else {
+        // ScyllaDB's name, and that of Cassandra before 3.0.
+        let older = map.removeValue(forKey: "sstable_compression")
+        guard let name = map.removeValue(forKey: "class") ?? older else {
             throw .configuration("Missing sub-option 'class' for the 'compression' option.")
         }
         let className = try fullName(name)
         let shortName = String(className.dropFirst(package.count))
+        let levels = try map.removeValue(forKey: "levels").map(levels)
         let chunkLength = try chunkLength(map.removeValue(forKey: "chunk_length_in_kb"))
         let ratio = try minCompressRatio(map.removeValue(forKey: "min_compress_ratio"))
         for (key, value) in map.sorted(by: { $0.key < $1.key }) {
@@ -43,6 +56,7 @@ enum CompressionOptions {
             try checkOption(key, value)
         }
         map["class"] = className
+        if let levels { map["levels"] = levels }
         map["chunk_length_in_kb"] = "\(chunkLength)"
         if ratio != 0 { map["min_compress_ratio"] = SchemaText.doubleText(ratio) }
         return map
@@ -54,7 +68,8 @@ enum CompressionOptions {
                 "The 'class' option must not be empty. To disable compression use 'enabled' : false"
             )
         }
-        let shortName = name.hasPrefix(package) ? String(name.dropFirst(package.count)) : name
+        let given = name.hasPrefix(package) ? String(name.dropFirst(package.count)) : name
+        let shortName = aliases[given] ?? given
         guard compressors[shortName] != nil else {
             let known = compressors.keys.sorted().joined(separator: ", ")
             throw .configuration(
@@ -63,6 +78,15 @@ enum CompressionOptions {
             )
         }
         return package + shortName
+    }
+
+    /// The compressors of the first levels, checked, by their short names.
+    private static func levels(_ list: String) throws(CQLError) -> String {
+        var names: [String] = []
+        for name in CompressionSettings.names(list) {
+            names.append(String(try fullName(name).dropFirst(package.count)))
+        }
+        return names.joined(separator: ",")
     }
 
     private static func chunkLength(_ text: String?) throws(CQLError) -> Int32 {
@@ -106,7 +130,22 @@ enum CompressionOptions {
                 )
             }
         case "lz4_high_compressor_level": try check(value, of: name, in: 1...17)
+        case "dictionary", "auto_training_enabled":
+            guard value == "true" || value == "false" else {
+                throw .configuration("\(name) must be true or false (got '\(value)')")
+            }
+        case "training_max_dictionary_size": try checkSize(name, value, max: 1 << 20)
+        case "training_max_total_sample_size": try checkSize(name, value, max: 1 << 28)
+        case "training_min_frequency": break
         default: try check(value, of: name, in: -131_072...22)
+        }
+    }
+
+    private static func checkSize(_ name: String, _ value: String, max: Int) throws(CQLError) {
+        guard let count = CompressionSettings.byteCount(value), (4096...max).contains(count) else {
+            throw .configuration(
+                "\(name) must be a size from 4KiB to \(max >> 20)MiB, such as 64KiB (got '\(value)')"
+            )
         }
     }
 

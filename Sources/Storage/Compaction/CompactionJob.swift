@@ -66,6 +66,11 @@ final class CompactionJob: @unchecked Sendable {  // Owner: the background step 
     private var partition: [UInt8] = []
     private var olderThan = Int64.min
     private var purged = ByteWriter(capacity: 4096)
+    /// Of all outputs: trained from the inputs when the first output begins; nil for none.
+    private lazy var dictionary = DictionaryTrainer.train(
+        from: plan.inputs.map(\.reader),
+        CompressionSettings(plan.schema.options, .compaction)
+    )
 
     init(_ plan: CompactionPlan) {
         self.plan = plan
@@ -196,7 +201,11 @@ final class CompactionJob: @unchecked Sendable {  // Owner: the background step 
             }
             guard keeps else { continue }
             if output == nil {
-                output = try files.makeWriter(plan.schema, origin: .compaction)
+                output = try files.makeWriter(
+                    plan.schema,
+                    origin: .compaction,
+                    dictionary: dictionary
+                )
             }
             try output?.writer.add(key: key, value: purged.view)
         }

@@ -48,9 +48,12 @@ package final class TableFiles: Sendable {
     }
 
     /// Starts an SSTable of a table.
+    ///
+    /// `dictionary` was trained from its content, or part of it.
     func makeWriter(
         _ schema: TableSchema,
-        origin: SSTableOrigin
+        origin: SSTableOrigin,
+        dictionary: TrainedDictionary? = nil
     ) throws(StorageError) -> Output {
         // Without a manifest nothing becomes live: each retry would leave a file behind.
         if let failure = manifest.failed { throw failure }
@@ -64,7 +67,8 @@ package final class TableFiles: Sendable {
         } catch {
             throw .file(error)
         }
-        var options = SSTableWriterOptions(schema.options)
+        var options = SSTableWriterOptions(schema.options, origin)
+        options.dictionary = dictionary
         options.identity = environment.random.next()
         options.schema = encoded.array
         options.origin = origin
@@ -151,23 +155,19 @@ package final class TableFiles: Sendable {
 
 extension SSTableWriterOptions {
     /// What a table's options say of its files: `compression` and `bloom_filter_fp_chance`.
-    init(_ options: TableOptions) {
+    init(_ options: TableOptions, _ origin: SSTableOrigin) {
         self.init()
         filterFalsePositiveChance = options.bloomFilterFPChance
-        let compression = options.compression
-        codec =
-            switch compression["class"]?.split(separator: ".").last {
-            case "SnappyCompressor": .snappy
-            case "ZstdCompressor": .zstd
-            case "LZ4Compressor", nil: compression["enabled"] == "false" ? .none : .lz4
-            default: .none
-            }
-        if compression["enabled"] == "false" { codec = .none }
-        if let level = compression["compression_level"].flatMap({ Int($0) }) {
-            compressionLevel = level
-        }
-        if let kilobytes = compression["chunk_length_in_kb"].flatMap({ Int($0) }) {
-            blockCount = min(max(kilobytes, 1), 1024) * 1024
-        }
+        let settings = CompressionSettings(options, origin)
+        codec = settings.codec
+        compressionLevel = settings.compressionLevel
+        blockCount = settings.blockCount
+    }
+}
+
+extension CompressionSettings {
+    /// What a table's option says of a file that comes from a flush, or from elsewhere.
+    init(_ options: TableOptions, _ origin: SSTableOrigin) {
+        self.init(options.compression, level: origin == .flush ? 0 : 1)
     }
 }

@@ -34,7 +34,8 @@ struct BlockOutput: ~Copyable {
     mutating func store(
         _ content: ByteView,
         codec: Codec,
-        level: Int
+        level: Int,
+        dictionary: ZstdDictionary? = nil
     ) throws(StorageError) -> BlockHandle {
         invariant(content.count <= SSTableFormat.blockCountMax, "a block of more than 1 GiB")
         let start = pending.count
@@ -42,6 +43,7 @@ struct BlockOutput: ~Copyable {
             content,
             codec: codec,
             level: level,
+            dictionary: dictionary,
             salt: salt,
             offset: offset,
             to: &pending

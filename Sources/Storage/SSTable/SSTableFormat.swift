@@ -18,7 +18,7 @@ package enum SSTableFormat {
     /// A reader refuses a greater major version.
     package static let majorVersion: UInt16 = 1
     /// A greater minor version only adds what older readers may pass over.
-    package static let minorVersion: UInt16 = 0
+    package static let minorVersion: UInt16 = 1
 
     /// Bytes of the header: magic 8, major 2, minor 2, zero 4, salt 8, checksum 8.
     static let headerCount = 32
@@ -78,6 +78,8 @@ package enum SectionID: UInt16, Sendable, CaseIterable {
     case statistics = 4
     /// The table's schema when the file was written.
     case schema = 5
+    /// The dictionary with which data blocks were compressed.
+    case dictionary = 9
 }
 
 /// An entry of the section directory.

@@ -55,14 +55,14 @@ package enum SSTableFuzz {
         if cursor.attach(block), cursor.seek(atOrBefore: target) { _ = cursor.next() }
     }
 
-    /// A file with true checksums around arbitrary contents: data block, index block, top index and
-    /// statistics, cut from the input by lengths of two bytes.
+    /// A file with true checksums around arbitrary contents: data block, index block, top index,
+    /// statistics, filter and dictionary, cut from the input by lengths of two bytes.
     private static func sealed(_ input: ByteView) -> [UInt8] {
         var reader = ByteReader(input)
         var file = ByteWriter(capacity: 1024)
         Header.append(to: &file, salt: 0)
         var handles: [BlockHandle] = []
-        for _ in 0..<5 {
+        for _ in 0..<6 {
             let stated: UInt16 = (try? reader.readBigEndian()) ?? 0
             let part = (try? reader.readView(min(Int(stated), reader.remaining))) ?? .empty
             handles.append(store(part, &file))
@@ -79,6 +79,10 @@ package enum SSTableFuzz {
                 pageCount: id == .filter ? 64 : 0
             )
             section.append(to: &directory)
+        }
+        if let last = handles.last, last.storedCount > SSTableFormat.trailerCount {
+            Section(.dictionary, offset: last.offset, count: last.storedCount)
+                .append(to: &directory)
         }
         let schema = store(.empty, &file)
         Section(.schema, offset: schema.offset, count: schema.storedCount).append(to: &directory)

@@ -14,6 +14,7 @@ struct SSTableParts {
     let filterSection: Section?
     let filterShape: FilterShape?
     let filter: Block?
+    let dictionary: ZstdDictionary?
 }
 
 /// Reads footer, directory and sections of a file, most of them with one read of its end.
@@ -143,8 +144,25 @@ struct SSTableOpener: ~Copyable {
             schema: schema.view.array,
             filterSection: filterSection,
             filterShape: shape,
-            filter: filter
+            filter: filter,
+            dictionary: try readDictionary(sections)
         )
+    }
+
+    private mutating func readDictionary(
+        _ sections: [Section]
+    ) throws(StorageError) -> ZstdDictionary? {
+        let section = sections.first { $0.id == SectionID.dictionary.rawValue }
+        guard let section else { return nil }
+        let block = try block(of: section.handle)
+        guard let dictionary = ZstdDictionary(block.view) else {
+            throw corruption(
+                section.handle,
+                "a trained dictionary of at most \(ZstdDictionary.countMax) bytes",
+                "\(block.count) bytes that are none"
+            )
+        }
+        return dictionary
     }
 
     /// The block at `handle`, from the tail if it is there.
@@ -181,7 +199,8 @@ struct SSTableOpener: ~Copyable {
                     UnsupportedFormatError(
                         path: file.path,
                         feature: "a section of kind \(section.id)",
-                        supported: "kinds 1 to \(SectionID.allCases.count)"
+                        supported: "kinds "
+                            + SectionID.allCases.map { "\($0.rawValue)" }.joined(separator: ", ")
                     )
                 )
             }

@@ -30,6 +30,8 @@ package final class SSTableReader: Sendable {
     /// The whole filter when it is small enough to be kept; else its pages are read when needed.
     let residentFilter: Block?
     let filterSection: Section?
+    /// What data blocks were compressed with.
+    package let dictionary: ZstdDictionary?
 
     init(_ parts: SSTableParts, fileNumber: UInt64) {
         path = parts.file.path
@@ -47,6 +49,7 @@ package final class SSTableReader: Sendable {
         directory = parts.footer.directory
         residentFilter = parts.filter
         filterSection = parts.filterSection
+        dictionary = parts.dictionary
     }
 
     /// Opens the file `path`: reads what stands at its end.
@@ -78,8 +81,16 @@ package final class SSTableReader: Sendable {
     }
 
     /// The memory that the reader holds, in bytes.
-    package var memoryCount: Int {
-        topIndex.memoryCount + (residentFilter?.memoryCount ?? 0) + schema.count + 2048
+    package var memoryCount: Int { memory.count }
+
+    /// The memory that the reader holds, by what it is for.
+    package var memory: SSTableMemory {
+        SSTableMemory(parts: [
+            ("index", topIndex.memoryCount), ("filter", residentFilter?.memoryCount ?? 0),
+            ("dictionary", dictionary?.memoryCount ?? 0), ("schema", schema.count),
+            // Statistics, and what the parts hang on.
+            ("rest", 4096),
+        ])
     }
 
     /// Whether there are no entries.
@@ -172,7 +183,7 @@ package final class SSTableReader: Sendable {
 
     /// Checks and decompresses the stored block `view` that stands at `offset` of the file.
     func decode(_ view: ByteView, at offset: Int) throws(StorageError) -> Block {
-        try StoredBlock.decode(view, at: offset, salt: salt, path: path)
+        try StoredBlock.decode(view, at: offset, salt: salt, dictionary: dictionary, path: path)
     }
 
     func corruption(_ handle: BlockHandle, _ expected: String, _ found: String) -> StorageError {
@@ -186,4 +197,11 @@ package final class SSTableReader: Sendable {
             )
         )
     }
+}
+
+/// The memory that an open SSTable takes.
+package struct SSTableMemory: Sendable {
+    package let parts: [(name: String, count: Int)]
+
+    package var count: Int { parts.reduce(0) { $0 + $1.count } }
 }

@@ -27,6 +27,7 @@ private enum Field: UInt64 {
     case settings = 13
     case origin = 14
     case createdBy = 15
+    case dictionary = 16
     case deadEntries = 20
 }
 
@@ -85,6 +86,10 @@ extension SSTableStatistics {
         put(.origin, &writer, &field)
         field.append(utf8: createdBy)
         put(.createdBy, &writer, &field)
+        if dictionarySampleCount > 0 {
+            field.appendVarint(dictionarySampleCount)
+            put(.dictionary, &writer, &field)
+        }
         if let deadEntries {
             field.appendVarint(deadEntries.blockCount)
             field.appendVarint(deadEntries.runMax)
@@ -142,6 +147,7 @@ extension SSTableStatistics {
             createdAt = try field.readSignedVarint()
             identity = try field.readVarint()
         case .createdBy: createdBy = String(decoding: content.buffer, as: UTF8.self)
+        case .dictionary: dictionarySampleCount = try field.readSize()
         case .deadEntries:
             var found = DeadEntries()
             found.blockCount = try field.readSize()

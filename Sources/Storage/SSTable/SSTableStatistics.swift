@@ -91,6 +91,8 @@ package struct SSTableStatistics: Sendable, Equatable {
     package var storedCount = 0
     package var codec = Codec.lz4
     package var blockCount = 16_384
+    /// How many bytes of blocks the file's dictionary was trained from; 0 without one.
+    package var dictionarySampleCount = 0
     package var filterFalsePositiveChance = 0.01
     /// 0 without a filter.
     package var filterProbeCount = 0

@@ -150,6 +150,7 @@ package final class SSTableVerifier {
         expected.storedCount = storedCount
         expected.regionCount = position - SSTableFormat.headerCount
         expected.codec = stated.codec
+        expected.dictionarySampleCount = stated.dictionarySampleCount
         expected.blockCount = stated.blockCount
         expected.filterFalsePositiveChance = stated.filterFalsePositiveChance
         expected.filterProbeCount = stated.filterProbeCount

@@ -9,6 +9,8 @@ package struct SSTableWriterOptions: Sendable {
     package var codec = Codec.lz4
     /// For codecs that have levels.
     package var compressionLevel = 1
+    /// For data blocks, with the codec zstd; stored in the file.
+    package var dictionary: TrainedDictionary?
     /// The uncompressed size at which a data block is closed, in bytes: `chunk_length_in_kb`.
     package var blockCount = 16_384
     /// `bloom_filter_fp_chance`; at 1 there is no filter.
@@ -83,6 +85,7 @@ package final class SSTableWriter {
         options: SSTableWriterOptions
     ) throws(StorageError) {
         invariant(options.blockCount > 0, "a block size above 0")
+        invariant(options.dictionary == nil || options.codec == .zstd, "dictionaries are for zstd")
         self.fileSystem = fileSystem
         self.path = path
         self.options = options
@@ -182,7 +185,8 @@ package final class SSTableWriter {
         dataEntry.handle = try output.store(
             content,
             codec: options.codec,
-            level: options.compressionLevel
+            level: options.compressionLevel,
+            dictionary: options.dictionary?.dictionary
         )
         dataBlockCount += 1
         statistics.endBlock(dataEntry)
@@ -286,6 +290,14 @@ package final class SSTableWriter {
             )
             result.filterProbeCount = shape.probeCount
             sections.append(try writeFilter(PartitionFilter.build(hashes, shape: shape)))
+        }
+        if let dictionary = options.dictionary {
+            result.dictionarySampleCount = dictionary.sampleCount
+            let bytes = dictionary.dictionary.bytes
+            let handle = try bytes.withView { (view) throws(StorageError) in
+                try output.store(view, codec: .zstd, level: 3)
+            }
+            sections.append(Section(.dictionary, at: handle))
         }
         let schema = try options.schema.withView { (view) throws(StorageError) in
             try output.store(view, codec: .none, level: 0)

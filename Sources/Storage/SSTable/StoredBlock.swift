@@ -11,6 +11,7 @@ enum StoredBlock {
         _ content: ByteView,
         codec: Codec,
         level: Int,
+        dictionary: ZstdDictionary? = nil,
         salt: UInt64,
         offset: Int,
         to writer: inout ByteWriter
@@ -18,7 +19,12 @@ enum StoredBlock {
         let start = writer.count
         var used = codec
         if codec != .none {
-            let count = codec.compress(content, into: &writer, level: level)
+            let count = codec.compress(
+                content,
+                into: &writer,
+                level: level,
+                dictionary: dictionary
+            )
             if count > content.count - content.count / SSTableFormat.savingDivisor {
                 writer.truncate(to: start)
                 used = .none
@@ -95,10 +101,13 @@ enum StoredBlock {
     }
 
     /// Checks and decompresses the stored block `view` that stands at `offset` of the file.
+    ///
+    /// `dictionary` is the file's.
     static func decode(
         _ view: ByteView,
         at offset: Int,
         salt: UInt64,
+        dictionary: ZstdDictionary? = nil,
         path: String,
         alignment: Int = 16
     ) throws(StorageError) -> Block {
@@ -138,7 +147,7 @@ enum StoredBlock {
             throw corruption("a block of at most 1 GiB", "a stated size of \(count) bytes")
         }
         let block = Block(count: count, alignment: alignment) {
-            codec.decompress(payload, into: $0)
+            codec.decompress(payload, into: $0, dictionary: dictionary)
         }
         guard let block else {
             throw corruption("\(count) bytes compressed with \(codec.name)", "something else")
