@@ -52,8 +52,8 @@ struct EngineBench: AsyncParsableCommand {
     @Option(help: "Where random keys and values begin.")
     var seed: UInt64 = 1
 
-    @Option(help: "The size of blocks in KiB; the table's default without it.")
-    var blockSize: Int?
+    @Option(help: "The size of blocks in KiB: by default that of db_bench, not that of tables.")
+    var blockSize = 4
 
     @Flag(help: "Write JSON: one object a line.")
     var json = false

@@ -331,6 +331,20 @@ private struct Fragments {
         return fragment
     }
 
+    @Test func whatIsCertainToStayDoesStay() throws {
+        var fragments = Fragments(seed: 23)
+        let rules = RowPurge(graceHorizon: .max, table: RowPurgeTests.table)
+        var stayed = 0
+        for _ in 0..<20_000 {
+            let fragment = fragments.fragment()
+            guard fragment.encoded(base: nil).withView({ rules.keepsAll($0) }) else { continue }
+            stayed += 1
+            #expect(fragment != Fragment())
+            #expect(try purge(fragment, graceHorizon: .max, olderThan: .max) == fragment)
+        }
+        #expect(stayed > 20)
+    }
+
     @Test func deletionsGoAfterTheirGracePeriodWhenNothingOlderIsElsewhere() throws {
         #expect(try purge(deletions, graceHorizon: 101, olderThan: 11) == Fragment())
         #expect(try purge(deletions, graceHorizon: 101, olderThan: .max) == Fragment())

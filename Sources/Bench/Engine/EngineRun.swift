@@ -17,7 +17,7 @@ struct EngineRun {
         var readCount = 2_000_000
         var seekCount = 200_000
         var seed: UInt64 = 1
-        var blockKilobytes: Int?
+        var blockKilobytes = 4
         /// The rows that follow a seek.
         var scanCount = 100
 
@@ -128,9 +128,7 @@ struct EngineRun {
     private func options() -> TableOptions {
         var options = TableOptions()
         options.compression["class"] = "org.apache.cassandra.io.compress.SnappyCompressor"
-        if let blockKilobytes = settings.blockKilobytes {
-            options.compression["chunk_length_in_kb"] = String(blockKilobytes)
-        }
+        options.compression["chunk_length_in_kb"] = String(settings.blockKilobytes)
         return options
     }
 

@@ -24,11 +24,14 @@ package struct RowPurge: Sendable {
         localTime < graceHorizon && timestamp < olderThan
     }
 
-    /// Whether a fragment is of the common kind, of which everything stays: no deletion, no TTL, and only
-    /// cells of columns that are there, with values of less than 128 bytes and the base timestamp.
-    private func isPlain(_ fragment: RowFragment) -> Bool {
-        guard fragment.deletion == nil, (fragment.liveness?.ttl ?? 0) == 0 else { return false }
+    /// Whether a value is certain to stay as it is, whatever is elsewhere: a row of the common kind,
+    /// without deletions and TTLs, with cells of columns that are there, whose values have less than 128
+    /// bytes and whose timestamps are the base timestamp. Of others, `purge` decides.
+    package func keepsAll(_ view: ByteView) -> Bool {
+        guard let fragment = try? RowFragment(view), fragment.deletion == nil else { return false }
+        if let liveness = fragment.liveness, liveness.ttl != 0 { return false }
         let cells = fragment.cells
+        guard cells.count > 0 || fragment.liveness != nil else { return false }
         var offset = 0
         while offset + 3 <= cells.count {
             let column = Int(cells[offset])
@@ -48,7 +51,6 @@ package struct RowPurge: Sendable {
         into writer: inout ByteWriter
     ) throws(MalformedBytes) {
         var fragment = try RowFragment(view)
-        if isPlain(fragment) { return writer.append(view) }
         var liveness = fragment.liveness
         if let kept = liveness, kept.ttl != 0,
             canDrop(timestamp: kept.timestamp, localTime: kept.expiry, olderThan: olderThan)

@@ -32,14 +32,16 @@ package final class BlockCache {
 
     private static let smallDivisor = 10
     private static let usesMax: UInt8 = 3
+    /// Where a block's restart points are, which a cursor reads first, or most of them.
     private static let tailCount = 32
 
     private struct Slot {
         var file: UInt64
         var offset: Int
         var block: Block?
-        /// Where the block's last bytes are, its restart points: what a cursor reads first.
-        var tail = ByteView.nowhere
+        /// The block's bytes.
+        var base = ByteView.nowhere
+        var count: Int32 = 0
         var uses: UInt8 = 0
         var isMain = false
         /// The neighbours in the queue: towards its end, where blocks leave, and its start.
@@ -63,13 +65,20 @@ package final class BlockCache {
     // MARK: Reading
 
     /// The block if it is cached.
-    package func cached(_ handle: BlockHandle, fileNumber: UInt64) -> Block? {
+    ///
+    /// - Parameter offset: where in the block the caller reads first; nil: its end.
+    package func cached(
+        _ handle: BlockHandle,
+        fileNumber: UInt64,
+        readingAt offset: Int? = nil
+    ) -> Block? {
         let hash = BlockCache.hash(fileNumber, handle.offset)
         let slot = find(fileNumber, handle.offset, hash)
         guard slot >= 0 else { return nil }
         hitCount += 1
         // Counting the reference below waits for the block's memory; this is fetched meanwhile.
-        prefetch(slots[slot].tail)
+        let end = max(Int(slots[slot].count) - BlockCache.tailCount, 0)
+        prefetch(slots[slot].base + (offset ?? end))
         if slots[slot].uses < BlockCache.usesMax { slots[slot].uses += 1 }
         return slots[slot].block
     }
@@ -87,7 +96,8 @@ package final class BlockCache {
             return
         }
         var slot = Slot(file: fileNumber, offset: handle.offset, block: block)
-        slot.tail = block.view.base + max(block.count - BlockCache.tailCount, 0)
+        slot.base = block.view.base
+        slot.count = Int32(clamping: block.count)
         slot.isMain = ghosts.remove(hash)
         let index: Int32
         if let free = freeSlots.popLast() {

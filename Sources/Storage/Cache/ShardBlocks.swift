@@ -54,6 +54,16 @@ package final class ShardBlocks: BlockSource {
         return try uncached(handle, reader)
     }
 
+    package func block(
+        _ handle: BlockHandle,
+        of reader: SSTableReader,
+        readingAt offset: Int
+    ) throws(StorageError) -> Block {
+        let file = reader.fileNumber
+        if let block = cache.cached(handle, fileNumber: file, readingAt: offset) { return block }
+        return try uncached(handle, reader)
+    }
+
     @inline(never)
     private func uncached(
         _ handle: BlockHandle,

@@ -63,6 +63,9 @@ final class CompactionJob: @unchecked Sendable {  // Owner: the background step 
     private var current: [TokenRange] = []
     private var left: [Input]
 
+    /// The last token that was merged; nil before the first.
+    private(set) var lastToken: Token?
+    /// The partition that was asked about last, and what can be older than it elsewhere.
     private var partition: [UInt8] = []
     private var olderThan = Int64.min
     private var purged = ByteWriter(capacity: 4096)
@@ -81,9 +84,6 @@ final class CompactionJob: @unchecked Sendable {  // Owner: the background step 
         slices = plan.slices[...]
         left = plan.inputs.map { Input(sstable: $0, ranges: $0.ranges ?? plan.owned) }
     }
-
-    /// The last token that was merged; nil before the first.
-    var lastToken: Token? { partition.isEmpty ? nil : partition.withView { Key.token(of: $0) } }
 
     /// Merges until about `budget` bytes of keys and values have passed or a slice is complete. After an
     /// error only `abandon` may follow.
@@ -182,24 +182,9 @@ final class CompactionJob: @unchecked Sendable {  // Owner: the background step 
                 return spent + 1
             }
             let key = cursor.key
-            let value = cursor.value
-            spent += key.count + value.count
-            if partition.isEmpty || !partition.withView({ key.hasPrefix($0) }) {
-                partition = key.prefix(cursor.partitionLength).array
-                olderThan = try partition.withView { (view) throws(StorageError) in
-                    try smallestTimestampElsewhere(of: view)
-                }
-            }
-            purged.removeAll()
-            let keeps: Bool
-            do throws(MalformedBytes) {
-                keeps = try Self.purge(value, purge, olderThan, into: &purged)
-            } catch {
-                let blocks = UncachedBlocks()
-                let first = SSTableCursor(plan.inputs[0].reader, source: blocks)
-                throw SourceCursor.sstable(first, blocks).corrupt(error)
-            }
-            guard keeps else { continue }
+            spent += key.count + cursor.value.count
+            lastToken = Key.token(of: key)
+            guard let value = try whatStays(of: cursor) else { continue }
             if output == nil {
                 output = try files.makeWriter(
                     plan.schema,
@@ -207,9 +192,35 @@ final class CompactionJob: @unchecked Sendable {  // Owner: the background step 
                     dictionary: dictionary
                 )
             }
-            try output?.writer.add(key: key, value: purged.view)
+            try output?.writer.add(key: key, value: value)
         }
         return spent
+    }
+
+    /// What is left of the cursor's entry, valid until the next call; nil when nothing is.
+    private func whatStays(of cursor: MergeCursor) throws(StorageError) -> ByteView? {
+        let value = cursor.value
+        // Nearly every row: then nobody needs to know what is elsewhere.
+        if purge.keepsAll(value) { return value }
+        if partition.isEmpty || !partition.withView({ cursor.key.hasPrefix($0) }) {
+            partition = cursor.key.prefix(cursor.partitionLength).array
+            olderThan = try partition.withView { (view) throws(StorageError) in
+                try smallestTimestampElsewhere(of: view)
+            }
+        }
+        purged.removeAll()
+        do throws(MalformedBytes) {
+            let keeps = try Self.purge(value, purge, olderThan, into: &purged)
+            return keeps ? purged.view : nil
+        } catch {
+            throw malformed(error)
+        }
+    }
+
+    private func malformed(_ error: MalformedBytes) -> StorageError {
+        let blocks = UncachedBlocks()
+        let first = SSTableCursor(plan.inputs[0].reader, source: blocks)
+        return SourceCursor.sstable(first, blocks).corrupt(error)
     }
 
     /// Appends what is left of an entry; false when nothing is.

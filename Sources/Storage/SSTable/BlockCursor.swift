@@ -80,8 +80,17 @@ final class BlockCursor {
         guard restartCount <= (count - 4) / 4 else { return fail() }
         entriesEnd = count - 4 - 4 * restartCount
         guard (restartCount == 0) == (entriesEnd == 0) else { return fail() }
+        fetchRestarts()
         return true
     }
+
+    /// Has the keys at the restart points fetched if they are few: a search reads most of them.
+    private func fetchRestarts() {
+        guard restartCount <= BlockCursor.fetchedRestartsMax else { return }
+        for restart in 0..<restartCount { prefetch(base + restartOffset(restart)) }
+    }
+
+    private static let fetchedRestartsMax = 8
 
     /// Lets go of the block.
     func detach() {
@@ -116,6 +125,8 @@ final class BlockCursor {
         guard restartCount > 0, jump(to: max(restart, 0)) else { return leave() }
         let matched = key.commonPrefixCount(target)
         guard isBelow(key, target, from: matched) else { return true }
+        // The way to the entry, or the most of it.
+        for line in 1...6 { prefetch(base + entryOffset + 64 * line) }
         var walk = Walk(matched: matched, keyCount: keyCount, offset: nextOffset)
         while let lengths = advance(&walk, to: target) {
             guard lengths.isBelow else { return enter(lengths.entry, at: walk.offset, target) }

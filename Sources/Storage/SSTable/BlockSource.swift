@@ -12,12 +12,27 @@ package protocol BlockSource: AnyObject {
     ///   `.wouldBlock` when the source doesn't wait for the disk, and would have to.
     func block(_ handle: BlockHandle, of reader: SSTableReader) throws(StorageError) -> Block
 
+    /// As `block`, for a caller that will read at `offset` of it.
+    func block(
+        _ handle: BlockHandle,
+        of reader: SSTableReader,
+        readingAt offset: Int
+    ) throws(StorageError) -> Block
+
     /// After `.wouldBlock`: blocks that stand near the one that was asked for and are likely to be
     /// asked for next.
     func readAhead(_ handles: [BlockHandle], of reader: SSTableReader)
 }
 
 extension BlockSource {
+    package func block(
+        _ handle: BlockHandle,
+        of reader: SSTableReader,
+        readingAt offset: Int
+    ) throws(StorageError) -> Block {
+        try block(handle, of: reader)
+    }
+
     package func readAhead(_ handles: [BlockHandle], of reader: SSTableReader) {}
 }
 

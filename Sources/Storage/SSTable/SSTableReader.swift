@@ -112,8 +112,9 @@ package final class SSTableReader: Sendable {
             let place = filter.view.base + line * FilterShape.lineBytes
             return PartitionFilter.contains(hash, in: place, probes: shape.probeCount)
         }
-        let page = try source.block(FilterPages.page(of: line, in: section), of: self)
         let offset = line * FilterShape.lineBytes % Int(section.pageCount)
+        let handle = FilterPages.page(of: line, in: section)
+        let page = try source.block(handle, of: self, readingAt: offset)
         guard offset + FilterShape.lineBytes <= page.count else {
             throw corruption(section.handle, "a filter page", "a shorter one")
         }
