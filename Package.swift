@@ -150,9 +150,16 @@ let package = Package(
             dependencies: ["Bytes", "Environment", "Model", "Storage"],
             swiftSettings: settings
         ),
+        // A node in one thread for tests, and the engine's model test; tools/model-test runs it.
+        .executableTarget(
+            name: "ModelTest",
+            dependencies: ["Bytes", "Environment", "Model", "Node", "Storage"],
+            path: "Tests/ModelTest",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "NodeTests",
-            dependencies: ["Bytes", "Environment", "Model", "Node", "Storage"],
+            dependencies: ["Bytes", "Environment", "Model", "ModelTest", "Node", "Storage"],
             swiftSettings: settings
         ),
 

@@ -3,6 +3,7 @@
 import Bytes
 import Environment
 import Model
+@testable import ModelTest
 import Node
 import Storage
 import Testing
@@ -273,6 +274,37 @@ import Testing
         try node.compact(table)
         let crashed = try TestNode(fileSystem.crashClone(keepUnsynced: .all), clock: clock)
         #expect(try numbers(crashed, table) == [])
+    }
+
+    // MARK: Flushes and the commit log
+
+    /// A flush of one table must not make durable what the commit log may yet lose of another.
+    @Test func aFlushMakesNoHalfMutationDurable() throws {
+        let other = TestTables.table("two", number: 2)
+        for seed in 0..<10 as Range<UInt64> {
+            let fileSystem = MemoryFileSystem()
+            let node = try TestNode(fileSystem, clock: clock, seed: seed)
+            try node.change(TestTables.keyspace, .putTable(table), .putTable(other))
+            var mutation = TestMutation(partition(1))
+            for schema in [table, other] {
+                mutation.begin(schema)
+                let key = TestTables.row(partition(1), 1)
+                mutation.add(key, TestValue.insert([1], at: 10))
+            }
+            let crashes = Box<[MemoryFileSystem]>([])
+            fileSystem.onSync = { crashes.value.append($0.crashClone(keepUnsynced: .none)) }
+            node.startWrite(mutation) { error in #expect(error == nil) }
+            let shard = node.node.shards[0]
+            let store = try #require(shard.store.table(storageID: table.storageID))
+            shard.executor.execute { shard.store.flush(store) { error in #expect(error == nil) } }
+            node.drain()
+            fileSystem.onSync = nil
+            #expect(crashes.value.count > 4)
+            for crash in crashes.value {
+                let again = try TestNode(crash, clock: clock)
+                #expect(try numbers(again, table) == numbers(again, other), "seed \(seed)")
+            }
+        }
     }
 
     // MARK: Backpressure

@@ -53,6 +53,44 @@ struct CommitLogTests {
         #expect(syncs.value == before + 2)
     }
 
+    @Test("who asks is told when all before is durable, in periodic mode too")
+    func whenDurable() throws {
+        for sync in [CommitLogOptions.Sync.group, .periodic(milliseconds: 10_000)] {
+            let files = MemoryFileSystem()
+            let bench = try LogBench(files, options: CommitLogOptions(sync: sync))
+            let told = Shared<[CommitLogError?]>([])
+            bench.log.whenDurable { error in told.update { $0.append(error) } }
+            #expect(told.value == [nil], "nothing was written")
+            try bench.append()
+            bench.shard.runUntilIdle()
+            // The first batch is being written now, in periodic mode without a sync.
+            try bench.append()
+            bench.log.whenDurable { error in told.update { $0.append(error) } }
+            bench.shard.runUntilIdle()
+            #expect(told.value == [nil])
+            bench.run()
+            #expect(told.value == [nil, nil])
+            #expect(try LogBench.replay(files.crashClone(keepUnsynced: .none)).0 == [0, 1])
+            bench.log.whenDurable { error in told.update { $0.append(error) } }
+            #expect(told.value == [nil, nil, nil], "nothing was written since")
+        }
+    }
+
+    @Test("who asks is told that the log has failed")
+    func whenDurableFails() throws {
+        let files = FaultInjectingFileSystem(wrapping: MemoryFileSystem())
+        let bench = try LogBench(files)
+        files.plan = .matching { operation, _ in operation == .sync }
+        let told = Shared<[CommitLogError?]>([])
+        try bench.append()
+        bench.log.whenDurable { error in told.update { $0.append(error) } }
+        bench.run()
+        #expect(bench.failed.value == [0])
+        bench.log.whenDurable { error in told.update { $0.append(error) } }
+        #expect(told.value.count == 2)
+        #expect(told.value.allSatisfy { $0 != nil })
+    }
+
     @Test("segments roll, positions grow, and a replay gives all records in order")
     func roll() throws {
         let files = MemoryFileSystem()

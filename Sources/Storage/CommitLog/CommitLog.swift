@@ -134,6 +134,15 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
         return position
     }
 
+    /// Calls `completion` on the executor, maybe within this call, when all that was appended before is
+    /// durable, in periodic mode too, or with the reason why that isn't known.
+    package func whenDurable(_ completion: @escaping @Sendable (CommitLogError?) -> Void) {
+        if failure != nil || filling.isEmpty && !isWriting && !needsSync { return completion(failure) }
+        filling.completions.append(completion)
+        isSyncDue = true
+        wake()
+    }
+
     private func appendRecord(_ payload: ByteView) {
         guard let segment else { return }
         RecordLogFormat.appendRecord(
@@ -183,7 +192,9 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
     /// Starts the next background job if there is work and none is running.
     private func dispatch() {
         guard !isWriting else { return }
-        let isDue = !filling.isEmpty || isSyncDue && needsSync || !discarding.isEmpty
+        let isDue =
+            !filling.isEmpty || !filling.completions.isEmpty || isSyncDue && needsSync
+            || !discarding.isEmpty
         guard failure == nil, isDue else { return rest() }
         guard let next = spare else { invariantFailure("both batches are in use") }
         let batch = filling

@@ -24,14 +24,20 @@ extension ShardStore {
     }
 
     /// Flushes the oldest rotated memtable in the background, unless a flush is running.
+    ///
+    /// All that it holds is durable in the commit log first: else a power loss could leave a mutation's
+    /// part in this table and take the one in another.
     func startFlush(_ table: TableStore) {
         guard !table.isFlushRunning, let memtable = table.flushing.first else { return }
         table.isFlushRunning = true
         backgroundJobs += 1
         let job = FlushJob(memtable: memtable, schema: table.schema, ranges: tokenRanges)
-        environment.flushing.execute { [self] in
-            let result = Result { () throws(StorageError) in try job.run(files) }
-            executor.execute { [self] in finishFlush(table, memtable, result) }
+        whenLogged(memtable) { [self] error in
+            if let error { return finishFlush(table, memtable, .failure(.commitLog(error))) }
+            environment.flushing.execute { [self] in
+                let result = Result { () throws(StorageError) in try job.run(files) }
+                executor.execute { [self] in finishFlush(table, memtable, result) }
+            }
         }
     }
 

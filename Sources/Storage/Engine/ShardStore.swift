@@ -258,6 +258,17 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
         log.discard(before: needed ?? log.position.segment)
     }
 
+    /// Calls `body` on the executor when the commit log has all of a memtable for sure, or with the
+    /// reason why that isn't known. A memtable of replayed records needs no log.
+    ///
+    /// A log that syncs now and then is not waited for when it has failed: what it acknowledged it may
+    /// not have, and the memtable is all that there is of it.
+    func whenLogged(_ memtable: Memtable, _ body: @escaping @Sendable (CommitLogError?) -> Void) {
+        guard let log, memtable.lastPosition != nil else { return body(nil) }
+        let isGrouped = log.options.sync == .group
+        log.whenDurable { error in body(isGrouped ? error : nil) }
+    }
+
     /// The oldest commit-log segment that a restart would replay.
     var oldestLogSegment: UInt64 { log?.oldestSegment ?? .max }
 

@@ -61,6 +61,9 @@ final class TestNode {
 
     // MARK: Running
 
+    /// Makes the order of what runs from now on depend on `seed` alone.
+    func reseed(_ seed: UInt64) { order = SplitMix64(seed: seed) }
+
     /// Runs up to `count` jobs, each of an executor that the seed picks.
     func run(steps count: Int) {
         let all = shardExecutors + [background, reading]
@@ -165,10 +168,14 @@ final class TestNode {
 
     // MARK: Reading
 
+    /// The shard that owns a partition.
+    func shard(_ partition: [UInt8]) -> Shard {
+        node.shard(of: partition.withView { Key.token(of: $0) })
+    }
+
     /// The table's data in the shard that owns a partition.
     func store(_ table: TableSchema, _ partition: [UInt8]) -> TableStore? {
-        let token = partition.withView { Key.token(of: $0) }
-        return node.shard(of: token).store.table(storageID: table.storageID)
+        shard(partition).store.table(storageID: table.storageID)
     }
 
     /// What a read on a shard gives; the blocks that it waits for are read meanwhile.
@@ -211,43 +218,83 @@ final class TestNode {
     ) throws -> [(key: [UInt8], row: VisibleRow)] {
         guard let store = store(table, partition) else { return [] }
         let now = clock.secondsSinceEpoch()
-        let shard = node.shard(of: partition.withView { Key.token(of: $0) })
-        return try read(on: shard) { () throws(any Error) in
+        return try read(on: shard(partition)) { () throws(any Error) in
             let cursor = try store.cursor(lower: lower, upper: upper, isReversed: isReversed)
             return try TestNode.rows(cursor, isReversed: isReversed, now: now)
+        }
+    }
+
+    /// The rows of a shard between two keys, from a new cursor for each `limit` of them, as a client
+    /// that pages sees them.
+    func pages(
+        _ table: TableSchema,
+        _ bounds: KeyBounds,
+        in shard: Shard,
+        isReversed: Bool = false,
+        limit: Int,
+        columns: Set<UInt32>
+    ) throws -> [(key: [UInt8], row: VisibleRow)] {
+        guard let store = shard.store.table(storageID: table.storageID) else { return [] }
+        var rows: [(key: [UInt8], row: VisibleRow)] = []
+        var bounds = bounds
+        let now = clock.secondsSinceEpoch()
+        while true {
+            let page = try read(on: shard) { [bounds] () throws(any Error) in
+                let (lower, upper) = (bounds.lower, bounds.upper)
+                let cursor = try store.cursor(lower: lower, upper: upper, isReversed: isReversed)
+                return try TestNode.rows(
+                    cursor,
+                    isReversed: isReversed,
+                    now: now,
+                    limit: limit,
+                    columns: columns
+                )
+            }
+            rows += page
+            guard page.count == limit, let last = page.last else { return rows }
+            bounds =
+                isReversed
+                ? KeyBounds(lower: bounds.lower, upper: last.key)
+                : KeyBounds(lower: last.key + [0], upper: bounds.upper)
         }
     }
 
     private static func rows(
         _ cursor: MergeCursor,
         isReversed: Bool,
-        now: Int64
+        now: Int64,
+        limit: Int = .max,
+        columns: Set<UInt32>? = nil
     ) throws -> [(key: [UInt8], row: VisibleRow)] {
         var rows: [(key: [UInt8], row: VisibleRow)] = []
         var last: [UInt8]?
-        while try cursor.next() {
+        while rows.count < limit, try cursor.next() {
             let key = cursor.key.array
             if let last {
                 let ascends = last.lexicographicallyPrecedes(key)
                 guard last != key, ascends != isReversed else { throw NoAnswer(what: "key order") }
             }
             last = key
-            let row = try VisibleRow(cursor.value, now: now)
+            let row = try VisibleRow(cursor.value, now: now, columns: columns)
             if !row.isEmpty { rows.append((key, row)) }
         }
         return rows
     }
 
     /// One row by its key; nil when nothing of it is visible.
-    func get(_ table: TableSchema, _ key: [UInt8]) throws -> VisibleRow? {
+    func get(
+        _ table: TableSchema,
+        _ key: [UInt8],
+        columns: Set<UInt32>? = nil
+    ) throws -> VisibleRow? {
         let length = key.withView { Key.partitionLength(of: $0) }
         guard let store = store(table, key) else { return nil }
         let now = clock.secondsSinceEpoch()
-        return try read(on: node.shard(of: key.withView { Key.token(of: $0) })) {
+        return try read(on: shard(key)) {
             () throws(any Error) in
             try key.withView { view in
                 guard let value = try store.get(view, partitionLength: length) else { return nil }
-                let row = try VisibleRow(value, now: now)
+                let row = try VisibleRow(value, now: now, columns: columns)
                 return row.isEmpty ? nil : row
             }
         }
@@ -286,11 +333,12 @@ struct VisibleRow: Equatable {
 
     init() {}
 
-    init(_ fragment: ByteView, now: Int64) throws {
+    /// What a reader of `columns`, by id, or of all, sees of a fragment.
+    init(_ fragment: ByteView, now: Int64, columns: Set<UInt32>? = nil) throws {
         var reader = try RowFragment(fragment)
         if let found = reader.liveness, found.isLive(at: now) { liveness = found }
         while let cell = try reader.nextCell() {
-            guard cell.isLive(at: now) else { continue }
+            guard cell.isLive(at: now), columns?.contains(cell.column) ?? true else { continue }
             cells[CellName(column: cell.column, path: cell.path.array)] = Value(
                 timestamp: cell.timestamp,
                 ttl: cell.ttl,
