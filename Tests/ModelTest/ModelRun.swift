@@ -123,9 +123,10 @@ final class ModelRun {
     }
 
     private func advance(_ seconds: UInt64) throws {
+        node.drain()
         node.advance(seconds: seconds)
         try drain()
-        // Periodic syncs are less than a second apart.
+        // Periodic syncs are less than a second apart, and all that was written waited for one.
         becomeDurable()
         raiseFloors()
     }
