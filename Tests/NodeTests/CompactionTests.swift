@@ -3,6 +3,7 @@
 import Bytes
 import Environment
 import Model
+@testable import ModelTest
 import Node
 import Storage
 import Testing
