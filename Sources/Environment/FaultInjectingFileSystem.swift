@@ -187,5 +187,15 @@ private final class FaultInjectingAppendableFile: AppendableFile {
         try wrapped.sync()
     }
 
+    func reserve(_ size: Int) throws(FileError) {
+        try owner.check(.append, path)
+        try wrapped.reserve(size)
+    }
+
+    func trim() throws(FileError) {
+        try owner.check(.append, path)
+        try wrapped.trim()
+    }
+
     func close() { wrapped.close() }
 }

@@ -80,8 +80,18 @@ package protocol AppendableFile: AnyObject, Sendable {
     /// Makes everything appended so far durable. After a failure nothing is known of what was not
     /// synced before, and retrying does not help.
     func sync() throws(FileError)
+    /// Sets space aside, so that a sync of what is appended into it finds no metadata to write: the file
+    /// has `size` bytes then, zeros behind what was appended, all of it durable. May do nothing.
+    func reserve(_ size: Int) throws(FileError)
+    /// Gives back what was set aside and not used.
+    func trim() throws(FileError)
     /// Closes the file without syncing it.
     func close()
+}
+
+extension AppendableFile {
+    package func reserve(_ size: Int) throws(FileError) {}
+    package func trim() throws(FileError) {}
 }
 
 /// A lock that keeps other processes away.

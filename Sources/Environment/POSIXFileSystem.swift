@@ -186,6 +186,11 @@ private final class POSIXAppendableFile: AppendableFile, @unchecked Sendable {  
     private let lock = Lock()
     private var descriptor: Int32
     private var appended = 0
+    /// How far space is set aside.
+    private var reserved = 0
+
+    /// How much is written at once to set space aside: short syncs don't hold up those of others.
+    private static let reservedStep = 1 << 20
 
     init(path: String, descriptor: Int32) {
         self.path = path
@@ -210,6 +215,32 @@ private final class POSIXAppendableFile: AppendableFile, @unchecked Sendable {  
             done += count
             appended += count
         }
+    }
+
+    func reserve(_ size: Int) throws(FileError) {
+        lock.lock()
+        defer { lock.unlock() }
+        guard descriptor >= 0 else { throw FileError(.append, path, errno: EBADF) }
+        let zeros = [UInt8](repeating: 0, count: POSIXAppendableFile.reservedStep)
+        reserved = max(reserved, appended)
+        // Written, not allocated: an extent that was never written changes metadata when it is.
+        while reserved < size {
+            let count = pwrite(descriptor, zeros, min(zeros.count, size - reserved), reserved)
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw FileError(.append, path, errno: errno)
+            }
+            reserved += count
+            guard fdatasync(descriptor) == 0 else { throw FileError(.sync, path, errno: errno) }
+        }
+    }
+
+    func trim() throws(FileError) {
+        lock.lock()
+        defer { lock.unlock() }
+        guard reserved > appended else { return }
+        guard ftruncate(descriptor, appended) == 0 else { throw FileError(.append, path, errno: errno) }
+        reserved = 0
     }
 
     func sync() throws(FileError) {

@@ -57,6 +57,29 @@ struct FileSystemConformanceTests {
         }
     }
 
+    @Test("space set aside reads as zeros until it is trimmed", arguments: Kind.allCases)
+    func reserve(_ kind: Kind) throws {
+        try with(kind) { files, base in
+            let path = base + "/reserved"
+            let file = try files.create(path)
+            try Array("one".utf8).withView { try file.append($0) }
+            try file.reserve(3 << 20)
+            if kind == .posix { #expect(try files.kind(path) == .file(size: 3 << 20)) }
+            try Array(" two".utf8).withView { try file.append($0) }
+            try file.sync()
+            #expect(file.size == 7)
+            let text = try read(files, path)
+            #expect(text.hasPrefix("one two"))
+            #expect(text.dropFirst(7).utf8.allSatisfy { $0 == 0 })
+            try file.trim()
+            #expect(try files.kind(path) == .file(size: 7))
+            try Array(" three".utf8).withView { try file.append($0) }
+            try file.sync()
+            file.close()
+            #expect(try read(files, path) == "one two three")
+        }
+    }
+
     @Test("what it has in memory is read without waiting, or not at all", arguments: Kind.allCases)
     func readsWhatIsCached(kind: Kind) throws {
         try with(kind) { files, base in

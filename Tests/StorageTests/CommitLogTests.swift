@@ -2,6 +2,7 @@
 
 import Bytes
 import Environment
+import Foundation
 import Storage
 import Testing
 
@@ -113,6 +114,35 @@ struct CommitLogTests {
             replayed.append(position)
         }
         #expect(replayed == positions)
+    }
+
+    @Test("a segment whose space was set aside takes its place, and zeros behind records are no loss")
+    func preparedSegments() throws {
+        let base = NSTemporaryDirectory() + "tholos-commitlog-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: base, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: base) }
+        let files = POSIXFileSystem()
+        let options = CommitLogOptions(segmentSize: 64 << 10)
+        let bench = try LogBench(files, options: options, directory: base)
+        for _ in 0..<100 {
+            try bench.append(size: 2000)
+            bench.run()
+        }
+        #expect(bench.acknowledged.value == Array(0..<100))
+        #expect(bench.log.segmentCount == 4)
+        // The last segment has its space still, as after a crash; those before it gave it back.
+        let sizes = try CommitLog.segments(files, directory: base).map { segment in
+            try files.kind(CommitLog.path(directory: base, segment: segment))
+        }
+        #expect(sizes.last == .file(size: 64 << 10))
+        #expect(sizes.dropLast().allSatisfy { $0 != .file(size: 64 << 10) })
+        let (numbers, report) = try LogBench.replay(files, directory: base)
+        #expect(numbers == Array(0..<100))
+        #expect(report.tornTails == [])
+        // What was set aside and never began goes with the next start.
+        try POSIXFileSystem().create(base + "/commitlog-99.log.next").close()
+        _ = try LogBench(files, options: options, directory: base)
+        #expect(try files.list(base).allSatisfy { !$0.hasSuffix(".next") })
     }
 
     @Test("discarded segments go, the current one stays")

@@ -33,6 +33,7 @@ final class LogBench {
     init(
         _ fileSystem: any FileSystem,
         options: CommitLogOptions = CommitLogOptions(),
+        directory: String = LogBench.directory,
         seed: UInt64 = 1
     ) throws {
         shard = ManualExecutor(clock: clock)
@@ -44,7 +45,7 @@ final class LogBench {
             background: background
         )
         log = try CommitLog(
-            directory: LogBench.directory,
+            directory: directory,
             environment: environment,
             executor: shard,
             options: options
@@ -92,7 +93,10 @@ final class LogBench {
     }
 
     /// What a replay finds: the numbers of the records, nil for any that is not whole.
-    static func replay(_ files: any FileSystem) throws(StorageError) -> ([Int?], CommitLogReplay) {
+    static func replay(
+        _ files: any FileSystem,
+        directory: String = LogBench.directory
+    ) throws(StorageError) -> ([Int?], CommitLogReplay) {
         var numbers: [Int?] = []
         let report = try CommitLog.replay(
             directory: directory,

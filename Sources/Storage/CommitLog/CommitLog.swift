@@ -19,6 +19,9 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
     private let environment: Environment
     private let executor: any Executor
     private let files: CommitLogFiles
+    private let prepared: CommitLogSpare
+    /// The segment for which space has been set aside, or is being.
+    private var spareSegment: UInt64 = 0
 
     private var filling = CommitLogBatch()
     private var spare: CommitLogBatch? = CommitLogBatch()
@@ -52,6 +55,18 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
     private var isTimerSet = false
     private var early: [CommitLogBatch.Completion] = []
 
+    /// Group mode: how many records the batch had that was written last, when that began, and whether a
+    /// timer is set for the next.
+    private var lastBatchCount = 0
+    private var lastBatchTime: UInt64 = 0
+    private var isGathering = false
+
+    /// After a batch of at least so many records the next one gathers, unless it has this many bytes.
+    private static let gatheredCountMin = 16
+    private static let gatheredBytesMax = 256 << 10
+    /// From one batch to the next, while they gather, in nanoseconds.
+    private static let gatherTime: UInt64 = 1_000_000
+
     /// In periodic mode, more than this many bytes that wait for the disk make writers wait too.
     private static let earlyBytesMax = 8 << 20
 
@@ -75,7 +90,12 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
         try fileSystem.createDirectoryDurably(directory)
         let last = try CommitLog.segments(fileSystem, directory: directory).last
         nextSegment = (last ?? 0) + 1
-        files = CommitLogFiles(fileSystem: fileSystem, directory: directory)
+        prepared = try CommitLogSpare(
+            fileSystem: fileSystem,
+            directory: directory,
+            size: options.segmentSize
+        )
+        files = CommitLogFiles(fileSystem: fileSystem, directory: directory, spare: prepared)
     }
 
     // MARK: What it holds
@@ -196,11 +216,13 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
             !filling.isEmpty || !filling.completions.isEmpty || isSyncDue && needsSync
             || !discarding.isEmpty
         guard failure == nil, isDue else { return rest() }
+        if gathers() { return }
         guard let next = spare else { invariantFailure("both batches are in use") }
         let batch = filling
         filling = next
         spare = nil
         isWriting = true
+        prepareSpare()
         let sync = options.sync == .group || isSyncDue || isClosed
         if !batch.isEmpty || sync {
             needsSync = !sync
@@ -223,6 +245,35 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
                 finish(batch, result)
             }
         }
+    }
+
+    /// Whether the batch waits for more records: many writers are at work, and a sync costs the same for
+    /// all of them as for a few.
+    private func gathers() -> Bool {
+        if isGathering, !isClosed { return true }
+        let now = environment.clock.monotonicNanoseconds()
+        let elapsed = now &- lastBatchTime
+        guard options.sync == .group, !isClosed, lastBatchCount >= CommitLog.gatheredCountMin,
+            elapsed < CommitLog.gatherTime, filling.bytes.count < CommitLog.gatheredBytesMax
+        else {
+            lastBatchTime = now
+            lastBatchCount = filling.completions.count
+            return false
+        }
+        isGathering = true
+        executor.schedule(after: CommitLog.gatherTime - elapsed) { [self] in
+            isGathering = false
+            lastBatchTime = 0
+            dispatch()
+        }
+        return true
+    }
+
+    /// Sets space aside for the next segment when the current one is half full.
+    private func prepareSpare() {
+        guard offset > options.segmentSize / 2, spareSegment < nextSegment else { return }
+        spareSegment = nextSegment
+        environment.background.execute { [prepared, nextSegment] in prepared.prepare(nextSegment) }
     }
 
     private func finish(_ batch: CommitLogBatch, _ result: Result<Void, FileError>) {

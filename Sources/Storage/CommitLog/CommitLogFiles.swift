@@ -9,10 +9,12 @@ final class CommitLogFiles: @unchecked Sendable {  // Owner: the one background 
     private let directory: String
     private var current: (any AppendableFile)?
     private var hasUnsynced = false
+    private let spare: CommitLogSpare
 
-    init(fileSystem: any FileSystem, directory: String) {
+    init(fileSystem: any FileSystem, directory: String, spare: CommitLogSpare) {
         self.fileSystem = fileSystem
         self.directory = directory
+        self.spare = spare
     }
 
     /// Writes a batch, segment by segment, and syncs what `sync` or the end of a segment asks for.
@@ -38,6 +40,7 @@ final class CommitLogFiles: @unchecked Sendable {  // Owner: the one background 
     func close() {
         current?.close()
         current = nil
+        spare.discard()
     }
 
     /// Removes segments, oldest first.
@@ -55,15 +58,88 @@ final class CommitLogFiles: @unchecked Sendable {  // Owner: the one background 
     /// Ends the current segment and begins the next. Its header and its name are durable before the
     /// first record, so that whatever is wrong with them later is damage.
     private func begin(_ header: RecordLogFormat.Header) throws(FileError) {
-        try sync()
-        close()
+        if let current {
+            // Zeros behind a seal would look like a loss.
+            try current.trim()
+            hasUnsynced = true
+            try sync()
+            current.close()
+        }
         let path = CommitLog.path(directory: directory, segment: header.segment)
-        let file = try fileSystem.create(path)
+        let prepared = spare.take(header.segment)
+        let file: any AppendableFile
+        if let prepared { file = prepared } else { file = try fileSystem.create(path) }
         current = file
         var writer = ByteWriter(capacity: RecordLogFormat.headerSize)
         RecordLogFormat.append(header, to: &writer)
         try file.append(writer.view)
         try file.sync()
+        if prepared != nil { try fileSystem.rename(file.path, to: path) }
         try fileSystem.syncDirectory(directory)
+    }
+}
+
+/// A segment whose space is set aside before it is needed, so that syncs in it have no metadata to write.
+///
+/// It stands under a name of its own until it begins. What fails here does no harm: the segment is then
+/// created when it is needed.
+final class CommitLogSpare: @unchecked Sendable {  // State: `lock`.
+    /// What the name of a segment that has not begun ends in.
+    static let suffix = ".next"
+
+    private let fileSystem: any FileSystem
+    private let directory: String
+    private let size: Int
+    private let lock = Lock()
+    private var prepared: (segment: UInt64, file: any AppendableFile)?
+    private var isClosed = false
+
+    /// Spares of `size` bytes. What an earlier run left of them is removed.
+    init(fileSystem: any FileSystem, directory: String, size: Int) throws(FileError) {
+        self.fileSystem = fileSystem
+        self.directory = directory
+        self.size = size
+        for name in try fileSystem.list(directory) where name.hasSuffix(CommitLogSpare.suffix) {
+            try fileSystem.remove(FilePath.join(directory, name))
+        }
+    }
+
+    /// Makes the file of a segment that will begin soon. Takes as long as writing it whole.
+    func prepare(_ segment: UInt64) {
+        let path = CommitLog.path(directory: directory, segment: segment) + CommitLogSpare.suffix
+        guard let file = try? fileSystem.create(path) else { return }
+        guard (try? file.reserve(size)) != nil else { return drop(file) }
+        let isLate = lock.withLock {
+            if !isClosed, prepared == nil { prepared = (segment, file) }
+            return prepared?.file !== file
+        }
+        if isLate { drop(file) }
+    }
+
+    /// The file of a segment, if it is ready; it still has its own name.
+    func take(_ segment: UInt64) -> (any AppendableFile)? {
+        let taken = lock.withLock {
+            defer { prepared = nil }
+            return prepared
+        }
+        guard let taken else { return nil }
+        if taken.segment == segment { return taken.file }
+        drop(taken.file)
+        return nil
+    }
+
+    /// Removes what was prepared; nothing is prepared any more.
+    func discard() {
+        let taken = lock.withLock {
+            isClosed = true
+            defer { prepared = nil }
+            return prepared
+        }
+        if let taken { drop(taken.file) }
+    }
+
+    private func drop(_ file: any AppendableFile) {
+        file.close()
+        try? fileSystem.remove(file.path)
     }
 }
