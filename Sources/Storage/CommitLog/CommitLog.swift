@@ -55,18 +55,6 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
     private var isTimerSet = false
     private var early: [CommitLogBatch.Completion] = []
 
-    /// Group mode: how many records the batch had that was written last, when that began, and whether a
-    /// timer is set for the next.
-    private var lastBatchCount = 0
-    private var lastBatchTime: UInt64 = 0
-    private var isGathering = false
-
-    /// After a batch of at least so many records the next one gathers, unless it has this many bytes.
-    private static let gatheredCountMin = 16
-    private static let gatheredBytesMax = 256 << 10
-    /// From one batch to the next, while they gather, in nanoseconds.
-    private static let gatherTime: UInt64 = 1_000_000
-
     /// In periodic mode, more than this many bytes that wait for the disk make writers wait too.
     private static let earlyBytesMax = 8 << 20
 
@@ -216,7 +204,6 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
             !filling.isEmpty || !filling.completions.isEmpty || isSyncDue && needsSync
             || !discarding.isEmpty
         guard failure == nil, isDue else { return rest() }
-        if gathers() { return }
         guard let next = spare else { invariantFailure("both batches are in use") }
         let batch = filling
         filling = next
@@ -245,28 +232,6 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
                 finish(batch, result)
             }
         }
-    }
-
-    /// Whether the batch waits for more records: many writers are at work, and a sync costs the same for
-    /// all of them as for a few.
-    private func gathers() -> Bool {
-        if isGathering, !isClosed { return true }
-        let now = environment.clock.monotonicNanoseconds()
-        let elapsed = now &- lastBatchTime
-        guard options.sync == .group, !isClosed, lastBatchCount >= CommitLog.gatheredCountMin,
-            elapsed < CommitLog.gatherTime, filling.bytes.count < CommitLog.gatheredBytesMax
-        else {
-            lastBatchTime = now
-            lastBatchCount = filling.completions.count
-            return false
-        }
-        isGathering = true
-        executor.schedule(after: CommitLog.gatherTime - elapsed) { [self] in
-            isGathering = false
-            lastBatchTime = 0
-            dispatch()
-        }
-        return true
     }
 
     /// Sets space aside for the next segment when the current one is half full.
