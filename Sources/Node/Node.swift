@@ -73,6 +73,11 @@ package final class Node: Sendable {
     /// The schema as of the last change.
     package var schema: Schema { published.withLock { $0 } }
 
+    /// How far an index of a table is built.
+    package func progress(of index: IndexSchema, _ table: TableSchema) -> IndexBuilds.Progress {
+        files.indexBuilds.progress(of: index.id, table: table, shardCount: shards.count)
+    }
+
     // MARK: Schema changes
 
     /// Changes the schema. `plan` sees the schema as it is and says what to change (nothing: no

@@ -9,7 +9,10 @@ import Testing
 struct ExecutionTests {
     @Test(
         "statements give what the files say, from memory and from a disk without any cache",
-        arguments: ["execution-select.txt", "execution-group.txt", "execution-write.txt"],
+        arguments: [
+            "execution-select.txt", "execution-group.txt", "execution-write.txt",
+            "execution-index.txt",
+        ],
         [false, true]
     )
     func golden(_ name: String, isOnDisk: Bool) throws {

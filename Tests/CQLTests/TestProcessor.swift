@@ -41,12 +41,31 @@ final class TestProcessor {
     ///
     /// With `isOnDisk`, each statement is followed by a flush, nothing of a file is in memory, and there
     /// is no cache of `cacheSize`: every block that a read needs comes from the disk.
-    init(
+    convenience init(
         shardCount: Int = 2,
         files: MemoryFileSystem = MemoryFileSystem(),
         isOnDisk: Bool = false,
-        cacheSize: Int = 0
+        cacheSize: Int = 0,
+        configure: (inout NodeOptions) -> Void = { _ in }
     ) throws {
+        try self.init(
+            fileSystem: files,
+            shardCount: shardCount,
+            disk: isOnDisk ? files : nil,
+            cacheSize: cacheSize,
+            configure: configure
+        )
+    }
+
+    /// Opens a node on any file system; with `disk`, which is under it, as `isOnDisk` says.
+    init(
+        fileSystem: any FileSystem,
+        shardCount: Int = 2,
+        disk: MemoryFileSystem? = nil,
+        cacheSize: Int = 0,
+        configure: (inout NodeOptions) -> Void = { _ in }
+    ) throws {
+        let isOnDisk = disk != nil
         self.isOnDisk = isOnDisk
         let reads = DiskReads()
         self.reads = reads
@@ -56,17 +75,18 @@ final class TestProcessor {
         let shards = (0..<shardCount).map { _ in ManualExecutor(clock: clock) }
         executors = shards + [background]
         var options = NodeOptions(dataDirectory: "/node", shardCount: shardCount)
-        if isOnDisk {
-            files.cached = .nothing
-            files.onRead = { _ in
+        if let disk {
+            disk.cached = .nothing
+            disk.onRead = { _ in
                 reads.count += 1
                 if shards.contains(where: { $0.isCurrent }) { reads.onShards += 1 }
             }
             options.store.blockCacheSize = cacheSize
         }
+        configure(&options)
         node = try Node.open(
             environment: Environment(
-                fileSystem: files,
+                fileSystem: fileSystem,
                 clock: clock,
                 random: SeededRandom(seed: 1),
                 background: background
@@ -118,6 +138,15 @@ final class TestProcessor {
     /// Writes everything to SSTables.
     func flush() {
         node.onEachShard({ shard, finish in shard.store.flushAll(done: finish) }, done: { _ in })
+        Environment.runUntilIdle(executors)
+    }
+
+    /// Merges all SSTables of each table into one.
+    func compact() {
+        node.onEachShard({ shard, finish in
+            for table in shard.store.allTables { shard.store.compactAll(table) { _ in } }
+            finish(nil)
+        }, done: { _ in })
         Environment.runUntilIdle(executors)
     }
 

@@ -144,6 +144,7 @@ struct CompactionCase {
                 return "merge \(numbers) in \(choice.sliceCount): the window of \(age) hours ago"
             case .tombstones: return "merge \(numbers) in \(choice.sliceCount): deletions"
             case .request: return "merge \(numbers) in \(choice.sliceCount): asked for"
+            case .index: return "merge \(numbers) in \(choice.sliceCount): an index"
             }
         }
     }
@@ -201,7 +202,7 @@ struct CompactionCase {
                 #expect(!inputs.contains { $0.isBusy })
                 #expect(choice.sliceCount >= 1 && choice.sliceCount <= 1 << 17)
                 switch choice.reason {
-                case .expired, .tombstones, .request: break
+                case .expired, .tombstones, .request, .index: break
                 case .level, .replaced, .window: #expect(inputs.count >= 2)
                 }
             }

@@ -48,7 +48,7 @@ package struct Describer {
             return .names([])
         case .table(let name): return try describeTable(name, internals)
         case .anything(let name): return try describeAnything(name, internals)
-        case .index(let name): throw try missing("Index", name)
+        case .index(let name): return try describeIndex(name)
         case .materializedView(let name): throw try missing("Materialized view", name)
         case .type(let name): throw try missing("User defined type", name)
         case .function(let name): throw try missing("User defined function", name)
@@ -71,10 +71,19 @@ package struct Describer {
             throw DescribeError(
                 message: "Table '\(name.name.name)' not found in keyspace '\(keyspace.name)'")
         }
-        return .statements([element(table, SchemaText.table(table, withInternals: internals))])
+        return .statements(elements(of: table, internals))
     }
 
-    /// A bare name is a keyspace, or a table of the current one.
+    private func describeIndex(_ name: QualifiedName) throws(DescribeError) -> DescribeResult {
+        let keyspace = try keyspace(name.keyspace?.name)
+        let table = keyspace.tableOfIndex(name.name.name)
+        guard let table, let index = table.index(name.name.name) else {
+            throw try missing("Index", name)
+        }
+        return .statements([element(index, table)])
+    }
+
+    /// A bare name is a keyspace, or a table or an index of the current one.
     private func describeAnything(
         _ name: QualifiedName, _ internals: Bool
     ) throws(DescribeError) -> DescribeResult {
@@ -84,6 +93,7 @@ package struct Describer {
         }
         let keyspace = try keyspace(name.keyspace?.name ?? currentKeyspace ?? plain)
         guard keyspace.tables[plain] != nil else {
+            if keyspace.tableOfIndex(plain) != nil { return try describeIndex(name) }
             throw DescribeError(message: "'\(plain)' not found in keyspace '\(keyspace.name)'")
         }
         return try describeTable(name, internals)
@@ -120,9 +130,21 @@ package struct Describer {
 
     private func elements(of keyspace: KeyspaceSchema, _ internals: Bool) -> [DescribedElement] {
         [element(keyspace, SchemaText.keyspace(keyspace))]
-            + tables(of: keyspace).map {
-                element($0, SchemaText.table($0, withInternals: internals))
-            }
+            + tables(of: keyspace).flatMap { elements(of: $0, internals) }
+    }
+
+    /// A table and its indexes.
+    private func elements(of table: TableSchema, _ internals: Bool) -> [DescribedElement] {
+        let indexes = table.indexes.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+        return [element(table, SchemaText.table(table, withInternals: internals))]
+            + indexes.map { element($0, table) }
+    }
+
+    private func element(_ index: IndexSchema, _ table: TableSchema) -> DescribedElement {
+        DescribedElement(
+            keyspace: CQLIdentifier.quotedIfNeeded(table.keyspace), type: "index",
+            name: CQLIdentifier.quotedIfNeeded(index.name),
+            createStatement: SchemaText.index(index, of: table))
     }
 
     private func element(_ keyspace: KeyspaceSchema, _ text: String?) -> DescribedElement {

@@ -44,6 +44,26 @@ package enum SchemaText {
         createTable(table, dropped: [])
     }
 
+    /// `CREATE INDEX …;`.
+    package static func index(_ index: IndexSchema, of table: TableSchema) -> String {
+        let name = CQLIdentifier.quotedIfNeeded(index.name)
+        let target = target(of: index, table)
+        guard let implementation = index.implementation else {
+            return "CREATE INDEX \(name) ON \(qualifiedName(table)) (\(target));"
+        }
+        let options = sorted(index.options).map { key, value in
+            entry(key, CQLIdentifier.stringLiteral(value))
+        }
+        return "CREATE CUSTOM INDEX \(name) ON \(qualifiedName(table)) (\(target)) USING "
+            + CQLIdentifier.stringLiteral(implementation)
+            + (options.isEmpty ? "" : " WITH OPTIONS = {\(options.joined(separator: ", "))}") + ";"
+    }
+
+    /// What an index is on: `v`, `keys(m)`.
+    package static func target(of index: IndexSchema, _ table: TableSchema) -> String {
+        table.target(of: index) { CQLIdentifier.quotedIfNeeded($0) }
+    }
+
     /// `keyspace.table`, each quoted if it needs to be.
     package static func qualifiedName(_ table: TableSchema) -> String {
         CQLIdentifier.quotedIfNeeded(table.keyspace) + "."

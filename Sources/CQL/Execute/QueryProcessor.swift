@@ -176,6 +176,12 @@ package final class QueryProcessor: Sendable {
 
     // MARK: Statements
 
+    private var systemTables: SystemTables {
+        SystemTables(context: system) { [node] index, table in
+            node.progress(of: index, table).isBuilt
+        }
+    }
+
     /// The scratch memory of the shard on whose executor the call is; else new one.
     func builder(_ shard: Shard?) -> WriteBuilder {
         guard let shard, shard.executor.isCurrent else {
@@ -269,7 +275,7 @@ package final class QueryProcessor: Sendable {
                 try SelectRequest(plan, bindings, parameters, node.shardMap)
             }
             let virtual = SystemSchema.isVirtual(plan.table)
-                ? SystemTables(context: system).memtable(for: plan.table, schema: schema(origin))
+                ? systemTables.memtable(for: plan.table, schema: schema(origin))
                 : nil
             let execution = try SelectExecution(request, node: node, virtual: virtual) { result in
                 completion(StatementOutcome(result.map { .rows($0) }))

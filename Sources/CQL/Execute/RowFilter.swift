@@ -13,10 +13,14 @@ struct RowFilter: Sendable {
         case anyOf([[UInt8]?]), noneOf([[UInt8]?])
         case contains([UInt8]), containsKey([UInt8])
         case element(key: [UInt8], Comparison?, [UInt8]?)
+        /// `LIKE 'prefix%'`.
+        case prefix([UInt8])
     }
 
     let column: ColumnSchema
     let test: Test
+    /// What texts go through before they are compared.
+    private let analysis: TermAnalysis?
 
     /// Puts the values of a request into a filter.
     ///
@@ -27,6 +31,7 @@ struct RowFilter: Sendable {
         allowsNull: Bool
     ) throws(CQLError) {
         column = filter.column
+        analysis = filter.analysis
         let name = column.name
         func value(_ expression: Expression) throws(CQLError) -> [UInt8]? {
             if allowsNull {
@@ -62,10 +67,27 @@ struct RowFilter: Sendable {
             test = .contains(try expression.required(name, bindings))
         case .containsKey(let expression):
             test = .containsKey(try expression.required(name, bindings))
+        case .like(let expression): test = try Self.like(expression.required(name, bindings), name)
         case .element(let key, let comparison, let expression):
             let key = try key.required(name, bindings)
             test = .element(key: key, comparison, try value(expression))
         }
+    }
+
+    /// The test of a pattern: a prefix before `%`, or a whole text.
+    private static func like(_ pattern: [UInt8], _ name: String) throws(CQLError) -> Test {
+        let percent = UInt8(ascii: "%")
+        guard pattern.last == percent else {
+            guard !pattern.contains(percent) else { throw unsupported(name) }
+            return .equal(pattern)
+        }
+        let prefix = Array(pattern.dropLast())
+        guard !prefix.isEmpty, !prefix.contains(percent) else { throw unsupported(name) }
+        return .prefix(prefix)
+    }
+
+    private static func unsupported(_ name: String) -> CQLError {
+        .invalid("LIKE takes a prefix, as in \(name) LIKE 'abc%', and no other pattern")
     }
 
     /// Whether an owned value passes.
@@ -78,28 +100,37 @@ struct RowFilter: Sendable {
     func passes(_ value: ByteView?) throws(CQLError) -> Bool {
         let type = column.type
         switch test {
-        case .equal(let wanted): return Self.equal(value, wanted, type)
-        case .notEqual(let unwanted): return !Self.equal(value, unwanted, type)
+        case .equal(let wanted): return equal(value, wanted, type)
+        case .notEqual(let unwanted): return !equal(value, unwanted, type)
         case .compare(let comparison, let bound):
             guard let value, let bound else { return false }
+            if let analysis {
+                let bound = bound.withView { analysis.apply($0) }
+                let value = analysis.apply(value)
+                return comparison.holds(type.compare(value, bound))
+            }
             return bound.withView { comparison.holds(type.compare(value, $0)) }
-        case .anyOf(let wanted): return wanted.contains { Self.equal(value, $0, type) }
+        case .anyOf(let wanted): return wanted.contains { equal(value, $0, type) }
         case .noneOf(let unwanted):
-            return value != nil && !unwanted.contains { Self.equal(value, $0, type) }
+            return value != nil && !unwanted.contains { equal(value, $0, type) }
         case .contains(let wanted):
             guard let value else { return false }
             switch type {
             case .list(let element, _), .set(let element, _):
-                return try CQLType.elements(of: value).contains { Self.equal($0, wanted, element) }
+                return try CQLType.elements(of: value).contains { equal($0, wanted, element) }
             case .map(_, let element, _):
                 return try CQLType.entries(of: value).contains {
-                    Self.equal($0.value, wanted, element)
+                    equal($0.value, wanted, element)
                 }
             default: return false
             }
         case .containsKey(let wanted):
             guard let value, case .map(let key, _, _) = type else { return false }
-            return try CQLType.entries(of: value).contains { Self.equal($0.key, wanted, key) }
+            return try CQLType.entries(of: value).contains { equal($0.key, wanted, key) }
+        case .prefix(let prefix):
+            guard let value else { return false }
+            guard let analysis else { return prefix.withView { value.hasPrefix($0) } }
+            return analysis.apply(value).starts(with: prefix.withView { analysis.apply($0) })
         case .element(let key, let comparison, let wanted):
             return try passesElement(value, key, comparison, wanted)
         }
@@ -118,7 +149,7 @@ struct RowFilter: Sendable {
             elementType = valueType
             if let value {
                 found = try CQLType.entries(of: value).first {
-                    Self.equal($0.key, key, keyType)
+                    equal($0.key, key, keyType)
                 }?.value
             }
         case .list(let element, _):
@@ -129,17 +160,20 @@ struct RowFilter: Sendable {
             }
         default: return false
         }
-        guard let comparison else { return Self.equal(found, wanted, elementType) }
+        guard let comparison else { return equal(found, wanted, elementType) }
         guard let found, let wanted else { return false }
         return wanted.withView { comparison.holds(elementType.compare(found, $0)) }
     }
 
-    private static func equal(_ value: ByteView?, _ wanted: [UInt8]?, _ type: CQLType) -> Bool {
+    private func equal(_ value: ByteView?, _ wanted: [UInt8]?, _ type: CQLType) -> Bool {
         guard let value, let wanted else {
             // An empty collection of cells is null.
             if type.isMultiCell, value == nil, let wanted { return wanted == [0, 0, 0, 0] }
             return value == nil && wanted == nil
         }
-        return wanted.withView { type.compare(value, $0) == 0 }
+        return wanted.withView { wanted in
+            guard let analysis else { return type.compare(value, wanted) == 0 }
+            return analysis.apply(value) == analysis.apply(wanted)
+        }
     }
 }

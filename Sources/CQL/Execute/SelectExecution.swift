@@ -31,6 +31,8 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
     private let selectors: [Selector]
     private let aggregatePlans: [Aggregate]
     private let filters: [(slot: Int, filter: RowFilter)]
+    private let conditions: [IndexCondition]
+    private let indexScan = IndexScan()
     private let pieces: [Piece]
     /// The endings to check when partitions aren't named; nil when all pass.
     private let scanEndings: [EndingRange]?
@@ -88,6 +90,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         selectors = request.selectors
         aggregatePlans = request.aggregates
         filters = request.filters
+        conditions = request.conditions
         pieces = request.pieces
         scanEndings = request.scanEndings
         now = request.now
@@ -172,7 +175,8 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
     private enum Outcome { case pageFull, limitReached, pieceDone, reseek, yield }
 
     private func read(_ piece: Piece, _ shard: Shard?) throws(CQLError) -> Outcome {
-        let cursor = try storage { () throws(StorageError) in try makeCursor(piece, shard) }
+        let made = try storage { () throws(StorageError) in try makeCursor(piece, shard) }
+        guard let cursor = made else { return .yield }
         if resumeKey != nil || piece.partition != nil { try reenter(piece, shard) }
         var entries = 0
         while true {
@@ -194,6 +198,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
                 return .yield
             }
         }
+        if let horizon = cursor.horizon { return try suspend(behind: horizon) ?? .yield }
         return try leavePartition() ?? .pieceDone
     }
 
@@ -206,25 +211,43 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         return nil
     }
 
-    /// The cursor over what is left of a piece.
-    private func makeCursor(_ piece: Piece, _ shard: Shard?) throws(StorageError) -> MergeCursor {
+    /// The cursor over what is left of a piece; nil when indexes need another step before.
+    private func makeCursor(_ piece: Piece, _ shard: Shard?) throws(StorageError) -> RowCursor? {
         var lower = piece.bounds.lower
         var upper = piece.bounds.upper
         if let resumeKey {
             if plan.isReversed { upper = resumeKey } else { lower = resumeKey + [0] }
         }
         if let virtual {
-            return MergeCursor(
-                sources: [.memtable(MemtableCursor(virtual), virtual)],
-                lower: lower,
-                upper: upper,
-                isReversed: plan.isReversed
+            return .all(
+                MergeCursor(
+                    sources: [.memtable(MemtableCursor(virtual), virtual)],
+                    lower: lower,
+                    upper: upper,
+                    isReversed: plan.isReversed
+                )
             )
         }
         guard let table = shard?.store.table(storageID: plan.table.storageID) else {
-            return MergeCursor(sources: [], lower: lower, upper: upper)
+            return .all(MergeCursor(sources: [], lower: lower, upper: upper))
         }
-        return try table.cursor(lower: lower, upper: upper, isReversed: plan.isReversed)
+        if !conditions.isEmpty {
+            let access = try table.indexedRows(
+                conditions,
+                lower: lower,
+                upper: upper,
+                wantsStatics: plan.needsStatics,
+                scan: indexScan
+            )
+            switch access {
+            case .rows(let cursor): return .indexed(cursor)
+            case .pending: return nil
+            case .none: break
+            }
+        }
+        return .all(
+            try table.cursor(lower: lower, upper: upper, isReversed: plan.isReversed)
+        )
     }
 
     // MARK: Partitions
@@ -277,7 +300,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
     // MARK: Entries
 
     /// Takes an entry; an outcome ends the reading for now.
-    private func take(_ cursor: MergeCursor) throws(CQLError) -> Outcome? {
+    private func take(_ cursor: RowCursor) throws(CQLError) -> Outcome? {
         let key = cursor.key
         let isSame = !partition.isEmpty && cursor.partitionLength == partition.count
             && partition.withView { key.hasPrefix($0) }

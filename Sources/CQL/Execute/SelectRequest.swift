@@ -3,6 +3,7 @@
 internal import Bytes
 internal import CQLProtocol
 internal import Model
+internal import Storage
 
 /// A planned SELECT with a request's values put in.
 struct SelectRequest {
@@ -11,6 +12,8 @@ struct SelectRequest {
     let selectors: [Selector]
     let aggregates: [Aggregate]
     let filters: [(slot: Int, filter: RowFilter)]
+    /// What indexes are asked; empty when all rows of the pieces are read.
+    let conditions: [IndexCondition]
     let pieces: [SelectExecution.Piece]
     let scanEndings: [EndingRange]?
     let limit: Int
@@ -57,6 +60,14 @@ struct SelectRequest {
             filters.append((slot, try RowFilter(filter, bindings, allowsNull: false)))
         }
         self.filters = filters
+        var conditions: [(IndexSchema, IndexCondition)] = []
+        for indexed in plan.indexed {
+            let filter = try RowFilter(indexed.filter, bindings, allowsNull: false)
+            if let condition = IndexCondition(indexed.index, filter, plan.table) {
+                conditions.append((indexed.index, condition))
+            }
+        }
+        self.conditions = IndexCondition.joined(conditions)
         limit = try Self.limit(plan.limit, "LIMIT", bindings)
         perPartitionLimit = try Self.limit(
             plan.perPartitionLimit,

@@ -129,7 +129,7 @@ final class WriteBuilder: @unchecked Sendable {  // Owner: a shard's executor, o
             key.append(partition)
             key.append(Key.staticRow)
             let existing = plan.statics.contains(where: \.needsRead) ? try image(nil) : nil
-            try addRow(plan.statics, liveness: nil, bindings, time, existing)
+            try addRow(plan.statics, of: plan.table, liveness: nil, bindings, time, existing)
         }
         guard plan.touchesRows else { return }
         if plan.kind == .delete, plan.regular.isEmpty {
@@ -152,7 +152,7 @@ final class WriteBuilder: @unchecked Sendable {  // Owner: a shard's executor, o
             key.append(partition)
             key.append(Key.clustered)
             key.append(ending)
-            try addRow(plan.regular, liveness: liveness, bindings, time, existing)
+            try addRow(plan.regular, of: plan.table, liveness: liveness, bindings, time, existing)
         }
     }
 
@@ -161,6 +161,7 @@ final class WriteBuilder: @unchecked Sendable {  // Owner: a shard's executor, o
     /// merges them.
     private func addRow(
         _ changes: [CellChange],
+        of table: TableSchema,
         liveness: Liveness?,
         _ bindings: borrowing Bindings,
         _ time: WriteTime,
@@ -175,9 +176,33 @@ final class WriteBuilder: @unchecked Sendable {  // Owner: a shard's executor, o
             next = min(next, changes.count)
             let own = first == 0 ? liveness : nil
             try encode(changes[first..<max(first, next)], liveness: own, bindings, time, existing)
+            if value.count > PostingKey.termSizeMax { try checkIndexed(table) }
             if value.count > 0 { mutation.add(key: key.view, value: value.view) }
             first = next
         } while first < changes.count
+    }
+
+    /// Refuses a value of an indexed column that is too large to be a term.
+    private func checkIndexed(_ table: TableSchema) throws(CQLError) {
+        guard !table.indexes.isEmpty, var fragment = try? RowFragment(value.view) else { return }
+        while let cell = try? fragment.nextCell() {
+            for index in table.indexes where index.column == cell.column {
+                let size: Int
+                switch index.part {
+                case .keys: size = cell.path.count
+                case .entries: size = cell.path.count + cell.value.count
+                case .whole, .values, .full: size = max(cell.value.count, cell.path.count)
+                }
+                guard size > PostingKey.termSizeMax, let column = table.column(of: index) else {
+                    continue
+                }
+                throw .invalid(
+                    "Cannot index value of size \(size) for index \(index.name) on"
+                        + " \(table.keyspace).\(table.name)(\(column.name)) (maximum allowed"
+                        + " size=\(PostingKey.termSizeMax))"
+                )
+            }
+        }
     }
 
     /// The key endings of the rows that a write names one by one.

@@ -84,7 +84,20 @@ struct RestrictionPlanner {
                 values.append(try compiler.compile(term, as: column.type, for: column.name))
             }
             addFilter(column, .notIn(values))
-        case (.like, .term): throw .invalid("LIKE restriction is only supported on properly indexed columns. \(column.name) LIKE is not valid.")
+        case (.like, .term(let term)):
+            let isIndexed = table.indexes.contains {
+                $0.column == column.id && $0.part == .whole && $0.isAttached
+            }
+            guard isIndexed, column.type == .text || column.type == .ascii else {
+                throw .invalid(
+                    "LIKE restriction is only supported on properly indexed columns."
+                        + " \(column.name) LIKE is not valid."
+                )
+            }
+            addFilter(
+                column,
+                .like(try compiler.compile(term, as: column.type, for: column.name))
+            )
         case (.isNotNull, _):
             throw .invalid("Unsupported restriction: \(column.name) IS NOT NULL")
         default: throw .notYet("the relation \(relation.operator.rawValue) on \(column.name)")

@@ -36,10 +36,13 @@ struct Filter: Sendable {
         case contains(Expression), containsKey(Expression)
         /// `m[k] op v`.
         case element(key: Expression, Comparison?, Expression)
+        case like(Expression)
     }
 
     let column: ColumnSchema
     let test: Test
+    /// What texts go through before they are compared: what the column's index does.
+    var analysis: TermAnalysis?
 }
 
 /// A bound of a token restriction.
@@ -87,6 +90,12 @@ extension Restrictions {
             if case .equal = filter.test { fixed.insert(filter.column.id) }
         }
         return fixed
+    }
+
+    /// Whether rows are named one by one, by their whole keys.
+    func namesRows(_ table: TableSchema) -> Bool {
+        namesPartitions && clusteringPrefixCount == table.clustering.count
+            && (!table.clustering.isEmpty || table.statics.isEmpty)
     }
 
     /// Why a clustering column that rows are filtered by couldn't name them.

@@ -76,6 +76,8 @@ final class SelectPlan: Sendable {
     let groupSlots: [Int]
     let columns: ResultColumns
     let restrictions: Restrictions
+    /// The restrictions that indexes answer; none when rows are found in another way.
+    let indexed: [IndexedFilter]
     /// Whether rows come in the reverse of the clustering order.
     let isReversed: Bool
     let isDistinct: Bool
@@ -95,6 +97,7 @@ final class SelectPlan: Sendable {
         groupSlots: [Int],
         columns: ResultColumns,
         restrictions: Restrictions,
+        indexed: [IndexedFilter],
         isReversed: Bool,
         isDistinct: Bool,
         isMerged: Bool,
@@ -110,6 +113,7 @@ final class SelectPlan: Sendable {
         self.groupSlots = groupSlots
         self.columns = columns
         self.restrictions = restrictions
+        self.indexed = indexed
         self.isReversed = isReversed
         self.isDistinct = isDistinct
         self.isMerged = isMerged

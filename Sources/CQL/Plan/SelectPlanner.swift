@@ -46,11 +46,19 @@ struct SelectPlanner {
         if select.isDistinct { try checkDistinct() }
         let bindsSelectors = compiler.markers.contains { $0 != nil }
         var planner = RestrictionPlanner(table: table, compiler: compiler)
-        let restrictions = try planner.plan(select.relations)
+        var restrictions = try planner.plan(select.relations)
         compiler = planner.compiler
         for filter in restrictions.filters { _ = slot(filter.column) }
-        try checkFiltering(restrictions, select)
+        let indexPlanner = IndexPlanner(table, restrictions)
+        restrictions.filters = indexPlanner.comparedFilters
+        try checkFiltering(restrictions, select, needsFiltering: indexPlanner.needsFiltering)
         let groupSlots = try group(select, restrictions)
+        let indexed = restrictions.namesRows(table) ? [] : indexPlanner.indexed
+        if !select.orderBy.isEmpty, !indexed.isEmpty {
+            throw .invalid(
+                "ORDER BY with 2ndary indexes is not supported, except for ANN queries."
+            )
+        }
         let isReversed = try order(select, restrictions)
         let limit = try limit(select.limit, "[limit]")
         let perPartition = try self.limit(select.perPartitionLimit, "[per_partition_limit]")
@@ -63,6 +71,7 @@ struct SelectPlanner {
             groupSlots: groupSlots,
             columns: ResultColumns(columns),
             restrictions: restrictions,
+            indexed: indexed,
             isReversed: isReversed,
             isDistinct: select.isDistinct,
             isMerged: !select.orderBy.isEmpty && aggregates.isEmpty && groupSlots.isEmpty
@@ -252,7 +261,8 @@ struct SelectPlanner {
 
     private func checkFiltering(
         _ restrictions: Restrictions,
-        _ select: SelectStatement
+        _ select: SelectStatement,
+        needsFiltering: Bool
     ) throws(CQLError) {
         if select.isDistinct,
             restrictions.restrictsClustering
@@ -263,9 +273,7 @@ struct SelectPlanner {
                     + " and/or static columns."
             )
         }
-        guard !select.allowsFiltering else { return }
-        let scansClustering = restrictions.restrictsClustering && !restrictions.namesPartitions
-        guard restrictions.needsFiltering || scansClustering else { return }
+        guard !select.allowsFiltering, needsFiltering else { return }
         if let filter = restrictions.filters.first(where: { $0.column.kind == .clustering }),
             let reason = restrictions.blocking(filter.column, table)
         {

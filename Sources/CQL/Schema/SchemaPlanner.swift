@@ -46,6 +46,8 @@ package struct SchemaPlanner {
         case .createTable(let create): return try planner.create(create, newID: newID)
         case .alterTable(let alter): return try planner.alter(alter)
         case .dropTable(let drop): return try planner.drop(drop)
+        case .createIndex(let create): return try planner.create(create)
+        case .dropIndex(let drop): return try planner.dropIndex(drop)
         case .truncate(let name): return try planner.truncate(name, newID: newID)
         default: throw .notYet(statement.title)
         }
@@ -134,7 +136,7 @@ package struct SchemaPlanner {
     // MARK: Names
 
     /// The keyspace that a name is in.
-    private func keyspaceName(of name: QualifiedName) throws(CQLError) -> String {
+    func keyspaceName(of name: QualifiedName) throws(CQLError) -> String {
         if let keyspace = name.keyspace?.name ?? currentKeyspace { return keyspace }
         throw .invalid(
             "No keyspace has been specified. USE a keyspace, or explicitly specify"

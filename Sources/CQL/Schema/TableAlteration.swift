@@ -81,6 +81,13 @@ struct TableAlteration {
             if column.kind == .partitionKey || column.kind == .clustering {
                 throw .invalid("Cannot drop PRIMARY KEY column \(name)")
             }
+            let dependent = table.indexes.filter { $0.column == column.id }.map(\.name)
+            guard dependent.isEmpty else {
+                throw .invalid(
+                    "Cannot drop column \(name) because it has dependent secondary indexes"
+                        + " (\(dependent.joined(separator: ", ")))"
+                )
+            }
             columns.remove(at: index)
             dropped.removeAll { $0.name == name }
             dropped.append(
@@ -105,6 +112,13 @@ struct TableAlteration {
             let column = columns[index]
             guard column.kind == .partitionKey || column.kind == .clustering else {
                 throw .invalid("Cannot rename non PRIMARY KEY column \(old)")
+            }
+            let dependent = table.indexes.filter { $0.column == column.id }.map(\.name)
+            guard dependent.isEmpty else {
+                throw .invalid(
+                    "Can't rename column \(old) because it has dependent secondary indexes"
+                        + " (\(dependent.joined(separator: ", ")))"
+                )
             }
             guard !columns.contains(where: { $0.name == new }) else {
                 throw .invalid(

@@ -7,6 +7,16 @@ internal import Storage
 /// Makes the rows of the system tables, from the schema and what the node knows of itself.
 struct SystemTables {
     let context: SystemContext
+    /// Whether an index is built.
+    let isBuilt: @Sendable (IndexSchema, TableSchema) -> Bool
+
+    init(
+        context: SystemContext,
+        isBuilt: @escaping @Sendable (IndexSchema, TableSchema) -> Bool = { _, _ in true }
+    ) {
+        self.context = context
+        self.isBuilt = isBuilt
+    }
 
     /// The rows of `table` at this moment; nil when it isn't a system table.
     ///
@@ -17,6 +27,7 @@ struct SystemTables {
         switch table.keyspace {
         case "system":
             if table.name == "local" { rows.append(local(schema.version)) }
+            if table.name == "IndexInfo" { appendBuiltIndexes(schema, to: &rows) }
         case "system_schema":
             let listed = Self.keyspaces(schema) { !SystemSchema.listedAsVirtual.contains($0) }
             Self.append(listed, of: table.name, to: &rows)
@@ -52,6 +63,18 @@ struct SystemTables {
         ]
     }
 
+    /// As Cassandra has it, the column table_name has the keyspace's name.
+    private func appendBuiltIndexes(_ schema: Schema, to rows: inout VirtualRows) {
+        for table in schema.tables {
+            for index in table.indexes where isBuilt(index, table) {
+                rows.append([
+                    "table_name": ValueCoding.text(table.keyspace),
+                    "index_name": ValueCoding.text(index.name),
+                ])
+            }
+        }
+    }
+
     // MARK: The schema's tables
 
     /// The keyspaces that `isListed` says, the system's own among them.
@@ -65,8 +88,8 @@ struct SystemTables {
             .map(\.value)
     }
 
-    /// Appends what the table `name` says of `keyspaces`; nothing for what there isn't: indexes,
-    /// types, functions, aggregates, triggers, views, masks.
+    /// Appends what the table `name` says of `keyspaces`; nothing for what there isn't: types,
+    /// functions, aggregates, triggers, views, masks.
     private static func append(
         _ keyspaces: [KeyspaceSchema],
         of name: String,
@@ -86,6 +109,8 @@ struct SystemTables {
                 case "tables": rows.append(row(of: table))
                 case "columns":
                     for column in table.columns { rows.append(row(of: column, in: table)) }
+                case "indexes":
+                    for index in table.indexes { rows.append(row(of: index, in: table)) }
                 case "dropped_columns":
                     for column in table.droppedColumns {
                         rows.append(row(of: column, in: table))
@@ -135,6 +160,19 @@ struct SystemTables {
             "kind": ValueCoding.text(column.kind.name),
             "position": ValueCoding.int32(isInKey ? Int32(column.position) : -1),
             "type": ValueCoding.text(column.type.description),
+        ]
+    }
+
+    private static func row(of index: IndexSchema, in table: TableSchema) -> VirtualRows.Row {
+        var options = index.options
+        options["target"] = SchemaText.target(of: index, table)
+        options["class_name"] = index.implementation
+        return [
+            "keyspace_name": ValueCoding.text(table.keyspace),
+            "table_name": ValueCoding.text(table.name),
+            "index_name": ValueCoding.text(index.name),
+            "kind": ValueCoding.text(index.implementation == nil ? "COMPOSITES" : "CUSTOM"),
+            "options": map(options),
         ]
     }
 

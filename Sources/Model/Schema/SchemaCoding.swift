@@ -4,9 +4,10 @@ package import Bytes
 
 // The binary form of schema objects, in the metadata log and in SSTables. Texts are length-prefixed
 // UTF-8, numbers varints. A type is its CQL text. `formatVersion` leads, so that later forms can be
-// told apart.
+// told apart: 2 is 1 and indexes, and is written for tables that have or had some.
 
 private let formatVersion: UInt8 = 1
+private let indexedVersion: UInt8 = 2
 
 extension ByteWriter {
     fileprivate mutating func append(text: String) {
@@ -41,14 +42,15 @@ extension ByteReader {
         return map
     }
 
-    fileprivate mutating func readVersion() throws(MalformedBytes) {
+    fileprivate mutating func readVersion() throws(MalformedBytes) -> UInt8 {
         let version = try readByte()
-        guard version == formatVersion else {
+        guard version == formatVersion || version == indexedVersion else {
             throw MalformedBytes(
                 offset: offset - 1,
-                expected: "schema format \(formatVersion), not \(version) of a newer Tholos"
+                expected: "schema format \(indexedVersion), not \(version) of a newer Tholos"
             )
         }
+        return version
     }
 
     fileprivate mutating func readType() throws(MalformedBytes) -> CQLType {
@@ -70,7 +72,8 @@ extension ByteReader {
 extension TableSchema {
     /// The table in binary form.
     package func encode(to writer: inout ByteWriter) {
-        writer.append(formatVersion)
+        let hasIndexes = nextIndexID > 1
+        writer.append(hasIndexes ? indexedVersion : formatVersion)
         writer.append(id.bytes)
         writer.append(storageID.bytes)
         writer.append(text: keyspace)
@@ -93,11 +96,15 @@ extension TableSchema {
             writer.appendSignedVarint(column.droppedTime)
         }
         options.encode(to: &writer)
+        guard hasIndexes else { return }
+        writer.appendVarint(UInt64(nextIndexID))
+        writer.appendVarint(indexes.count)
+        for index in indexes { index.encode(to: &writer) }
     }
 
     /// The table that `encode` wrote.
     package static func decode(from reader: inout ByteReader) throws(MalformedBytes) -> TableSchema {
-        try reader.readVersion()
+        let version = try reader.readVersion()
         guard let id = UUID(try reader.readView(16)),
             let storageID = UUID(try reader.readView(16))
         else {
@@ -131,6 +138,14 @@ extension TableSchema {
             )
         }
         let options = try TableOptions(from: &reader)
+        var nextIndexID: UInt32 = 1
+        var indexes: [IndexSchema] = []
+        if version == indexedVersion {
+            nextIndexID = UInt32(try reader.readCount(max: Int(UInt32.max)))
+            for _ in 0..<(try reader.readCount(max: reader.remaining)) {
+                indexes.append(try IndexSchema(from: &reader))
+            }
+        }
         return TableSchema(
             id: id,
             storageID: storageID,
@@ -139,7 +154,39 @@ extension TableSchema {
             columns: columns,
             nextColumnID: nextColumnID,
             options: options,
-            droppedColumns: dropped
+            droppedColumns: dropped,
+            indexes: indexes,
+            nextIndexID: nextIndexID
+        )
+    }
+}
+
+extension IndexSchema {
+    fileprivate func encode(to writer: inout ByteWriter) {
+        writer.appendVarint(UInt64(id))
+        writer.append(text: name)
+        writer.appendVarint(UInt64(column))
+        writer.append(part.rawValue)
+        writer.append(implementation == nil ? 0 : 1)
+        if let implementation { writer.append(text: implementation) }
+        writer.append(map: options)
+    }
+
+    fileprivate init(from reader: inout ByteReader) throws(MalformedBytes) {
+        let id = UInt32(try reader.readCount(max: Int(UInt32.max)))
+        let name = try reader.readText()
+        let column = UInt32(try reader.readCount(max: Int(UInt32.max)))
+        guard let part = IndexPart(rawValue: try reader.readByte()) else {
+            throw MalformedBytes(offset: reader.offset - 1, expected: "a part of a column")
+        }
+        let implementation = try reader.readByte() == 0 ? nil : try reader.readText()
+        self.init(
+            id: id,
+            name: name,
+            column: column,
+            part: part,
+            implementation: implementation,
+            options: try reader.readMap()
         )
     }
 }

@@ -15,6 +15,10 @@ package final class TableSchema: Sendable {
     package let nextColumnID: UInt32
     package let options: TableOptions
     package let droppedColumns: [DroppedColumn]
+    /// The secondary indexes, in the order of their ids.
+    package let indexes: [IndexSchema]
+    /// The id that the next index gets.
+    package let nextIndexID: UInt32
 
     /// The partition key's columns, in order.
     package let partitionKey: [ColumnSchema]
@@ -35,7 +39,9 @@ package final class TableSchema: Sendable {
         columns: [ColumnSchema],
         nextColumnID: UInt32,
         options: TableOptions = TableOptions(),
-        droppedColumns: [DroppedColumn] = []
+        droppedColumns: [DroppedColumn] = [],
+        indexes: [IndexSchema] = [],
+        nextIndexID: UInt32 = 1
     ) {
         let keyOrder = { (a: ColumnSchema, b: ColumnSchema) in a.position < b.position }
         let nameOrder = { (a: ColumnSchema, b: ColumnSchema) in
@@ -48,6 +54,8 @@ package final class TableSchema: Sendable {
         self.nextColumnID = nextColumnID
         self.options = options
         self.droppedColumns = droppedColumns
+        self.indexes = indexes
+        self.nextIndexID = nextIndexID
         self.partitionKey = columns.filter { $0.kind == .partitionKey }.sorted(by: keyOrder)
         self.clustering = columns.filter { $0.kind == .clustering }.sorted(by: keyOrder)
         self.statics = columns.filter { $0.kind == .static }.sorted(by: nameOrder)
@@ -64,13 +72,18 @@ package final class TableSchema: Sendable {
         indexByName[name].map { columns[$0] }
     }
 
+    /// The index of a name; nil if there is none.
+    package func index(_ name: String) -> IndexSchema? { indexes.first { $0.name == name } }
+
     /// The same table with some parts changed.
     package func changing(
         storageID: UUID? = nil,
         columns: [ColumnSchema]? = nil,
         nextColumnID: UInt32? = nil,
         options: TableOptions? = nil,
-        droppedColumns: [DroppedColumn]? = nil
+        droppedColumns: [DroppedColumn]? = nil,
+        indexes: [IndexSchema]? = nil,
+        nextIndexID: UInt32? = nil
     ) -> TableSchema {
         TableSchema(
             id: id,
@@ -80,7 +93,9 @@ package final class TableSchema: Sendable {
             columns: columns ?? self.columns,
             nextColumnID: nextColumnID ?? self.nextColumnID,
             options: options ?? self.options,
-            droppedColumns: droppedColumns ?? self.droppedColumns
+            droppedColumns: droppedColumns ?? self.droppedColumns,
+            indexes: indexes ?? self.indexes,
+            nextIndexID: nextIndexID ?? self.nextIndexID
         )
     }
 }

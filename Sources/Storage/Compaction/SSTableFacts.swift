@@ -89,6 +89,8 @@ package struct CompactionChoice: Sendable, Equatable {
         case tombstones
         /// Somebody asked for it.
         case request
+        /// The file lacks postings of an index.
+        case index
     }
 
     package let reason: Reason

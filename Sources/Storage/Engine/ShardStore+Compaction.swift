@@ -30,6 +30,7 @@ extension ShardStore {
 
     /// Starts the compactions that a table's strategy asks for, as many as may run.
     func startCompaction(_ table: TableStore) {
+        startIndexBuild(table)
         guard options.compactsAutomatically, !isClosed else { return }
         let settings = CompactionSettings(table.schema.options)
         guard settings.isEnabled, !table.sstables.isEmpty else { return }
@@ -71,7 +72,7 @@ extension ShardStore {
         compact(table, choice, done: done)
     }
 
-    private func conditions(_ table: TableStore) -> CompactionConditions {
+    func conditions(_ table: TableStore) -> CompactionConditions {
         let now = environment.clock.secondsSinceEpoch()
         var conditions = CompactionConditions(
             space: tokenSpace,
@@ -86,7 +87,7 @@ extension ShardStore {
     }
 
     /// The table's SSTables as strategies see them.
-    private func facts(_ table: TableStore) -> [SSTableFacts] {
+    func facts(_ table: TableStore) -> [SSTableFacts] {
         table.sstables.compactMap { sstable in
             guard let tokens = sstable.tokens else { return nil }
             let parts = (sstable.ranges ?? tokenRanges).compactMap { $0.intersection(tokens) }
@@ -122,7 +123,7 @@ extension ShardStore {
 
     // MARK: Running
 
-    private func compact(
+    func compact(
         _ table: TableStore,
         _ choice: CompactionChoice,
         done: @escaping @Sendable (StorageError?) -> Void
@@ -196,6 +197,7 @@ extension ShardStore {
             return
         }
         table.replace(output.removals, with: output.sstable, in: tokenRanges)
+        publishIndexes(table)
     }
 
     private func finishCompaction(

@@ -59,6 +59,7 @@ extension ShardStore {
             table.flushFailures = 0
             lastBackgroundError = nil
             table.finishFlush(sstable)
+            publishIndexes(table)
             release(bytes: bytes)
             tellFlushWaiters(table)
             startFlush(table)

@@ -19,7 +19,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
     let files: TableFiles
     package let options: StoreOptions
     package let blocks: ShardBlocks
-    private var log: CommitLog?
+    private(set) var log: CommitLog?
 
     private var tables: [UUID: TableStore] = [:] { didSet { lastTable = nil } }
     /// The table that was asked for last: nearly always the next one too, and found without a hash.
@@ -66,6 +66,13 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
     package func start(log: CommitLog) {
         self.log = log
         startMaintenance()
+        // What a crash or a stop kept from being built.
+        executor.execute { [self] in
+            for table in allTables {
+                publishIndexes(table)
+                startIndexBuild(table)
+            }
+        }
     }
 
     // MARK: Tables
@@ -84,20 +91,26 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
     /// Adds a table or takes note of its changed schema.
     package func addTable(_ schema: TableSchema, sstables: [LiveSSTable] = []) {
         if let table = tables[schema.storageID] {
+            let isIndexed = table.schema.indexes != schema.indexes
             table.schema = schema
+            if isIndexed { indexesChanged(table) }
             return
         }
-        tables[schema.storageID] = TableStore(
+        let table = TableStore(
             schema: schema,
             sstables: sstables,
             blocks: blocks,
-            memtableCapacity: options.memtableCapacity
+            memtableCapacity: options.memtableCapacity,
+            indexLimits: options.indexes
         )
+        tables[schema.storageID] = table
+        publishIndexes(table)
     }
 
     /// Forgets a table's data. The manifest and the files are the node's to clean.
     package func removeTable(storageID: UUID) {
         guard let table = tables.removeValue(forKey: storageID) else { return }
+        files.indexBuilds.remove(storageID, shard: index)
         activeBytes -= table.active?.byteCount ?? 0
         unflushedBytes -= table.memtableBytes
         cancelCompactions(of: storageID)

@@ -17,6 +17,9 @@ package struct StoreOptions: Sendable {
     /// Seconds between two looks for SSTables that have expired or are full of old deletions.
     package var maintenanceInterval: UInt64 = 60
 
+    /// The bounds of reads through secondary indexes.
+    package var indexes = IndexLimits()
+
     package init() {}
 
     /// The address space of a memtable: room for what may come while a flush goes on.

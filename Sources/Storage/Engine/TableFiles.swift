@@ -14,6 +14,8 @@ package final class TableFiles: Sendable {
     /// The node's data folder.
     package let root: String
     package let manifest: Manifest
+    /// How far secondary indexes are built.
+    package let indexBuilds = IndexBuilds()
 
     package init(environment: Environment, root: String, manifest: Manifest) {
         self.environment = environment
@@ -71,6 +73,7 @@ package final class TableFiles: Sendable {
         options.dictionary = dictionary
         options.identity = environment.random.next()
         options.schema = encoded.array
+        options.table = schema
         options.origin = origin
         options.createdAt = environment.clock.microsecondsSinceEpoch()
         let writer = try SSTableWriter(

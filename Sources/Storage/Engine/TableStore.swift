@@ -45,6 +45,7 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
     package internal(set) var schema: TableSchema
     let blocks: ShardBlocks
     private let memtableCapacity: Int
+    let indexLimits: IndexLimits
 
     /// Takes the writes; made with the first one.
     private(set) var active: Memtable?
@@ -64,6 +65,8 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
     /// `CompactionConditions`.
     var replacedShare: Double?
     var flushFailures = 0
+    /// How often building an index has failed since it last succeeded.
+    var buildFailures = 0
     /// Whom to tell when the memtables that exist now have been flushed.
     var flushWaiters: [(remaining: Int, done: @Sendable (StorageError?) -> Void)] = []
 
@@ -74,11 +77,12 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
     /// How many of `held` it points into; the others are there to be used again.
     private var heldCount = 0
 
-    init(schema: TableSchema, sstables: [LiveSSTable], blocks: ShardBlocks, memtableCapacity: Int) {
+    init(schema: TableSchema, sstables: [LiveSSTable], blocks: ShardBlocks, memtableCapacity: Int, indexLimits: IndexLimits) {
         self.schema = schema
         self.sstables = sstables.sorted { $0.number > $1.number }
         self.blocks = blocks
         self.memtableCapacity = memtableCapacity
+        self.indexLimits = indexLimits
     }
 
     /// The bytes that memtables take.
@@ -111,7 +115,7 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
             if active.hasRoom(keyCount: keyCount, valueCount: valueCount) { return active }
             rotate()
         }
-        let fresh = Memtable(capacity: memtableCapacity)
+        let fresh = Memtable(capacity: memtableCapacity, table: schema)
         active = fresh
         return fresh
     }
@@ -161,7 +165,7 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
     // MARK: Reading
 
     /// The memtables, newest first.
-    private var memtables: [Memtable] { [active].compactMap(\.self) + flushing.reversed() }
+    var memtables: [Memtable] { [active].compactMap(\.self) + flushing.reversed() }
 
     /// The merged fragment of one row, with the deletions that cover it applied; nil when no source
     /// knows anything of it. Valid until the next call.

@@ -15,6 +15,8 @@ package final class Memtable: @unchecked Sendable {  // Owner: the shard; read-o
     package private(set) var rows: OrderedMap
     /// Markers of range deletions.
     package private(set) var markers: OrderedMap
+    /// The postings of the table's secondary indexes; nil without any.
+    package let postings: MemtablePostings?
     private var scratch = ByteWriter(capacity: 1024)
 
     /// How many partition deletions it holds.
@@ -26,15 +28,17 @@ package final class Memtable: @unchecked Sendable {  // Owner: the shard; read-o
     /// The last commit-log position whose record is in it.
     package var lastPosition: CommitLogPosition?
 
-    /// An empty memtable that can hold up to `capacity` bytes, of which only the used are taken.
-    package init(capacity: Int) {
+    /// An empty memtable that can hold up to `capacity` bytes, of which only the used are taken; with
+    /// postings for the indexes of `table`.
+    package init(capacity: Int, table: TableSchema? = nil) {
+        postings = table.flatMap { MemtablePostings($0, arenaCapacity: capacity) }
         arena = Arena(capacity: capacity)
         rows = OrderedMap(arena: arena)
         markers = OrderedMap(arena: arena)
     }
 
     /// The bytes that the memtable takes.
-    package var byteCount: Int { arena.used }
+    package var byteCount: Int { arena.used + (postings?.byteCount ?? 0) }
 
     /// Whether nothing has been written.
     package var isEmpty: Bool { rows.count == 0 && markers.count == 0 }
@@ -61,6 +65,7 @@ package final class Memtable: @unchecked Sendable {  // Owner: the shard; read-o
             return true
         }
         try noteTimestamps(value)
+        try postings?.add(key: key, value: value)
         let slot = rows.slot(key)
         guard slot.isTaken else {
             if value[0] & EntryHeader.partitionDeletion != 0 { partitionDeletionCount += 1 }

@@ -69,6 +69,13 @@ struct BlockOutput: ~Copyable {
         pending.removeAll()
     }
 
+    /// Hands everything to the file and closes it, without making it durable: for files that don't
+    /// outlive their writer.
+    mutating func finish() throws(StorageError) {
+        try flush()
+        close()
+    }
+
     /// Makes everything durable and closes the file.
     mutating func synchronize() throws(StorageError) {
         try flush()

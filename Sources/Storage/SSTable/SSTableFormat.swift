@@ -78,6 +78,12 @@ package enum SectionID: UInt16, Sendable, CaseIterable {
     case statistics = 4
     /// The table's schema when the file was written.
     case schema = 5
+    /// Postings of secondary indexes: data and index blocks.
+    case postings = 6
+    /// One block that lists the index blocks of `postings`.
+    case postingsTop = 7
+    /// Which indexes the postings are of.
+    case indexes = 8
     /// The dictionary with which data blocks were compressed.
     case dictionary = 9
 }

@@ -15,6 +15,8 @@ struct SSTableParts {
     let filterShape: FilterShape?
     let filter: Block?
     let dictionary: ZstdDictionary?
+    /// The postings of secondary indexes, if there are any.
+    let indexes: AttachedIndexes?
 }
 
 /// Reads footer, directory and sections of a file, most of them with one read of its end.
@@ -145,7 +147,8 @@ struct SSTableOpener: ~Copyable {
             filterSection: filterSection,
             filterShape: shape,
             filter: filter,
-            dictionary: try readDictionary(sections)
+            dictionary: try readDictionary(sections),
+            indexes: try readIndexes(sections)
         )
     }
 
@@ -163,6 +166,25 @@ struct SSTableOpener: ~Copyable {
             )
         }
         return dictionary
+    }
+
+    private mutating func readIndexes(
+        _ sections: [Section]
+    ) throws(StorageError) -> AttachedIndexes? {
+        let top = sections.first { $0.id == SectionID.postingsTop.rawValue }
+        let list = sections.first { $0.id == SectionID.indexes.rawValue }
+        guard let top, let list else { return nil }
+        let listBlock = try block(of: list.handle)
+        let topBlock = try block(of: top.handle)
+        do throws(MalformedBytes) {
+            return try AttachedIndexes(
+                top: topBlock,
+                topHandle: top.handle,
+                list: listBlock.view
+            )
+        } catch {
+            throw corruption(list.handle, error.expected, "something else")
+        }
     }
 
     /// The block at `handle`, from the tail if it is there.

@@ -32,6 +32,8 @@ package final class SSTableReader: Sendable {
     let filterSection: Section?
     /// What data blocks were compressed with.
     package let dictionary: ZstdDictionary?
+    /// The postings of secondary indexes in the file; nil without any.
+    package let indexes: AttachedIndexes?
 
     init(_ parts: SSTableParts, fileNumber: UInt64) {
         path = parts.file.path
@@ -50,6 +52,7 @@ package final class SSTableReader: Sendable {
         residentFilter = parts.filter
         filterSection = parts.filterSection
         dictionary = parts.dictionary
+        indexes = parts.indexes
     }
 
     /// Opens the file `path`: reads what stands at its end.
@@ -88,6 +91,7 @@ package final class SSTableReader: Sendable {
         SSTableMemory(parts: [
             ("index", topIndex.memoryCount), ("filter", residentFilter?.memoryCount ?? 0),
             ("dictionary", dictionary?.memoryCount ?? 0), ("schema", schema.count),
+            ("postings", indexes?.top.memoryCount ?? 0),
             // Statistics, and what the parts hang on.
             ("rest", 4096),
         ])

@@ -2,7 +2,7 @@
 
 package import Bytes
 package import Environment
-internal import Model
+package import Model
 
 /// How an SSTable is written.
 package struct SSTableWriterOptions: Sendable {
@@ -21,6 +21,10 @@ package struct SSTableWriterOptions: Sendable {
     package var identity: UInt64 = 0
     /// `TableSchema.encode` of the table.
     package var schema: [UInt8] = []
+    /// The table whose secondary indexes get their postings in the file; nil for none.
+    package var table: TableSchema?
+    /// The memory in which postings are sorted, in bytes.
+    package var postingMemory = 32 << 20
     package var origin = SSTableOrigin.flush
     package var level = 0
     /// Microseconds since 1970.
@@ -52,6 +56,8 @@ package final class SSTableWriter {
     private let fileSystem: any FileSystem
     private let path: String
     private let options: SSTableWriterOptions
+    /// The postings of the table's indexes; nil when there are none.
+    private let postings: PostingCollector?
     // One thread owns all this. Checking at run time that accesses exclude each other, entry by entry,
     // would take a quarter of the time.
     @exclusivity(unchecked) private var output: BlockOutput
@@ -89,6 +95,14 @@ package final class SSTableWriter {
         self.fileSystem = fileSystem
         self.path = path
         self.options = options
+        postings = options.table.flatMap {
+            PostingCollector(
+                $0,
+                fileSystem: fileSystem,
+                path: path,
+                sortMemory: options.postingMemory
+            )
+        }
         data = BlockBuilder(
             restartInterval: SSTableFormat.dataRestartInterval,
             capacity: options.blockCount * 2
@@ -135,6 +149,13 @@ package final class SSTableWriter {
             if facts.kind == .marker { openDeletion = try RangeMarker(value).after }
         } catch {
             throw malformedEntry(key, error)
+        }
+        if let postings, facts.kind == .row || facts.kind == .staticRow {
+            try postings.add(
+                key: key,
+                partitionLength: statistics.currentPartitionLength,
+                value: value
+            )
         }
         dataEntry.add(facts)
         data.append(key: key, shared: shared, value: value)
@@ -235,6 +256,7 @@ package final class SSTableWriter {
             return try publish()
         } catch {
             output.close()
+            postings?.discard()
             // What remains of the file is also removed when the engine starts; errors don't matter here.
             try? fileSystem.remove(path + SSTableWriter.temporarySuffix)
             throw error
@@ -269,8 +291,15 @@ package final class SSTableWriter {
         var sections = [
             Section(.region, offset: regionStart, count: output.offset - regionStart)
         ]
+        if let postings {
+            sections += try postings.write(
+                to: &output,
+                codec: options.codec,
+                level: options.compressionLevel
+            )
+        }
         var result = statistics.finished(firstKey: firstKey, lastKey: lastKey.array)
-        result.regionCount = output.offset - regionStart
+        result.regionCount = sections[0].count
         result.dataBlockCount = dataBlockCount
         result.indexBlockCount = indexBlockCount
         result.uncompressedCount = uncompressedCount
@@ -352,6 +381,7 @@ package final class SSTableWriter {
         guard !isDone else { return }
         isDone = true
         output.close()
+        postings?.discard()
         try? fileSystem.remove(path + SSTableWriter.temporarySuffix)
     }
 }

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+
+/// What an open SSTable knows of the postings in it: which indexes they are of, and where they are.
+///
+/// The layout stands at `PostingSection`.
+package struct AttachedIndexes: Sendable {
+    /// An index whose postings for the file's rows are all there.
+    package struct Entry: Sendable, Equatable {
+        /// The index's id in its table.
+        package let index: UInt32
+        package let postingCount: Int
+        package let termCount: Int
+    }
+
+    /// The indexes, by id.
+    package let entries: [Entry]
+    /// The block that lists the index blocks.
+    let top: Block
+    let topHandle: BlockHandle
+
+    init(
+        top: Block,
+        topHandle: BlockHandle,
+        list: ByteView
+    ) throws(MalformedBytes) {
+        self.top = top
+        self.topHandle = topHandle
+        var reader = ByteReader(list)
+        var entries: [Entry] = []
+        while !reader.isAtEnd {
+            entries.append(
+                Entry(
+                    index: UInt32(try reader.readCount(max: Int(UInt32.max))),
+                    postingCount: try reader.readCount(max: 1 << 61),
+                    termCount: try reader.readCount(max: 1 << 61)
+                )
+            )
+        }
+        self.entries = entries
+    }
+
+    /// What is known of an index; nil when the file has no postings of it.
+    package func entry(_ index: UInt32) -> Entry? { entries.first { $0.index == index } }
+}
+
+/// Walks the postings of an SSTable forward.
+///
+/// Used from one thread. It keeps the blocks that it stands in, whatever its source does.
+final class PostingSectionCursor {
+    private let reader: SSTableReader
+    private let indexes: AttachedIndexes
+    private let source: any BlockSource
+    private let top = BlockCursor()
+    private let index = BlockCursor()
+    private let data = BlockCursor()
+    private var indexOffset = -1
+    private var dataOffset = -1
+    private(set) var isValid = false
+
+    /// A cursor that stands nowhere; nil when the file has no postings.
+    init?(_ reader: SSTableReader, source: any BlockSource) {
+        guard let indexes = reader.indexes else { return nil }
+        self.reader = reader
+        self.indexes = indexes
+        self.source = source
+    }
+
+    var key: ByteView { data.key }
+    var value: ByteView { data.value }
+
+    /// Moves to the first posting whose key is not below `target`; invalid when there is none.
+    func seek(atOrAfter target: ByteView) throws(StorageError) {
+        isValid = false
+        guard top.attach(indexes.top) else { throw malformed(indexes.topHandle) }
+        if !top.seek(atOrBefore: target) {
+            guard !top.isMalformed else { throw malformed(indexes.topHandle) }
+            guard top.seekToFirst() else { return }
+        }
+        try loadIndex()
+        if !index.seek(atOrBefore: target) {
+            guard !index.isMalformed, index.seekToFirst() else { throw malformed(indexHandle) }
+        }
+        try loadData()
+        if data.seek(atOrAfter: target) {
+            isValid = true
+        } else {
+            try check()
+            try advanceBlock()
+        }
+    }
+
+    /// Moves to the next posting; invalid after the last.
+    func next() throws(StorageError) {
+        if data.next() { return }
+        isValid = false
+        try check()
+        try advanceBlock()
+    }
+
+    private func advanceBlock() throws(StorageError) {
+        if !index.next() {
+            guard !index.isMalformed else { throw malformed(indexHandle) }
+            guard top.next() else {
+                if top.isMalformed { throw malformed(indexes.topHandle) }
+                return
+            }
+            try loadIndex()
+            guard index.seekToFirst() else { throw malformed(indexHandle) }
+        }
+        try loadData()
+        guard data.seekToFirst() else { throw malformed(dataHandle) }
+        isValid = true
+    }
+
+    private func loadIndex() throws(StorageError) {
+        let handle = try entry(top, indexes.topHandle).handle
+        if handle.offset == indexOffset { return }
+        indexOffset = -1
+        guard index.attach(try source.block(handle, of: reader)) else { throw malformed(handle) }
+        indexOffset = handle.offset
+    }
+
+    private func loadData() throws(StorageError) {
+        let handle = try entry(index, indexHandle).handle
+        if handle.offset == dataOffset { return }
+        dataOffset = -1
+        guard data.attach(try source.block(handle, of: reader)) else { throw malformed(handle) }
+        dataOffset = handle.offset
+    }
+
+    private func entry(
+        _ cursor: BlockCursor,
+        _ handle: BlockHandle
+    ) throws(StorageError) -> IndexEntry {
+        do throws(MalformedBytes) {
+            return try IndexEntry(cursor.value)
+        } catch {
+            throw malformed(handle)
+        }
+    }
+
+    private func check() throws(StorageError) {
+        if data.isMalformed { throw malformed(dataHandle) }
+    }
+
+    private var indexHandle: BlockHandle {
+        BlockHandle(offset: max(indexOffset, 0), storedCount: 0)
+    }
+    private var dataHandle: BlockHandle {
+        BlockHandle(offset: max(dataOffset, 0), storedCount: 0)
+    }
+
+    /// What to throw when a posting or a block breaks the format.
+    func malformed(_ handle: BlockHandle? = nil) -> StorageError {
+        isValid = false
+        return reader.corruption(
+            handle ?? dataHandle,
+            "postings of an index",
+            "bytes that break the format"
+        )
+    }
+}
