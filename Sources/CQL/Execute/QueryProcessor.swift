@@ -178,7 +178,7 @@ package final class QueryProcessor: Sendable {
 
     private var systemTables: SystemTables {
         SystemTables(context: system) { [node] index, table in
-            node.progress(of: index, table).isBuilt
+            node.progress(of: index, table)
         }
     }
 

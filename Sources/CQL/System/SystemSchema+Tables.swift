@@ -14,6 +14,7 @@ extension SystemSchema {
             ],
             tables: traces
         ),
+        Definition(name: "system_views", replication: local, tables: views),
         Definition(name: "system_virtual_schema", replication: local, tables: virtualSchema),
     ]
 
@@ -227,6 +228,19 @@ extension SystemSchema {
                 PRIMARY KEY (session_id, event_id))
             """
         ),
+    ]
+
+    private static let views: [(comment: String, text: String)] = [
+        (
+            "secondary indexes and how far they are built",
+            """
+            sai_column_indexes (
+                keyspace_name text, index_name text, analyzer text, built_bytes bigint,
+                column_name text, is_building boolean, is_queryable boolean, is_string boolean,
+                table_name text, total_bytes bigint,
+                PRIMARY KEY (keyspace_name, index_name))
+            """
+        )
     ]
 
     private static let virtualSchema: [(comment: String, text: String)] = [

@@ -39,7 +39,7 @@ package enum SystemSchema {
     }
 
     /// The keyspaces that `system_virtual_schema` lists instead of `system_schema`.
-    static let listedAsVirtual: Set<String> = ["system_virtual_schema"]
+    static let listedAsVirtual: Set<String> = ["system_views", "system_virtual_schema"]
 
     /// A system keyspace as it is written down below.
     struct Definition {

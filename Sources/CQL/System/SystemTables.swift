@@ -7,15 +7,17 @@ internal import Storage
 /// Makes the rows of the system tables, from the schema and what the node knows of itself.
 struct SystemTables {
     let context: SystemContext
-    /// Whether an index is built.
-    let isBuilt: @Sendable (IndexSchema, TableSchema) -> Bool
+    /// How far an index is built.
+    let progress: @Sendable (IndexSchema, TableSchema) -> IndexBuilds.Progress
 
     init(
         context: SystemContext,
-        isBuilt: @escaping @Sendable (IndexSchema, TableSchema) -> Bool = { _, _ in true }
+        progress: @escaping @Sendable (IndexSchema, TableSchema) -> IndexBuilds.Progress = { _, _ in
+            IndexBuilds.Progress()
+        }
     ) {
         self.context = context
-        self.isBuilt = isBuilt
+        self.progress = progress
     }
 
     /// The rows of `table` at this moment; nil when it isn't a system table.
@@ -31,6 +33,8 @@ struct SystemTables {
         case "system_schema":
             let listed = Self.keyspaces(schema) { !SystemSchema.listedAsVirtual.contains($0) }
             Self.append(listed, of: table.name, to: &rows)
+        case "system_views":
+            if table.name == "sai_column_indexes" { appendIndexes(schema, to: &rows) }
         case "system_virtual_schema":
             let listed = Self.keyspaces(schema) { SystemSchema.listedAsVirtual.contains($0) }
             Self.append(listed, of: table.name, to: &rows)
@@ -66,10 +70,37 @@ struct SystemTables {
     /// As Cassandra has it, the column table_name has the keyspace's name.
     private func appendBuiltIndexes(_ schema: Schema, to rows: inout VirtualRows) {
         for table in schema.tables {
-            for index in table.indexes where isBuilt(index, table) {
+            for index in table.indexes where progress(index, table).isBuilt {
                 rows.append([
                     "table_name": ValueCoding.text(table.keyspace),
                     "index_name": ValueCoding.text(index.name),
+                ])
+            }
+        }
+    }
+
+    /// All indexes, those that are being built too.
+    private func appendIndexes(_ schema: Schema, to rows: inout VirtualRows) {
+        for table in schema.tables {
+            for index in table.indexes {
+                let progress = progress(index, table)
+                let column = table.column(of: index)
+                let type = column?.type.indexedType(index.part)
+                let isAnalyzed = column.flatMap { TermAnalysis(index, $0.type) } != nil
+                rows.append([
+                    "keyspace_name": ValueCoding.text(table.keyspace),
+                    "index_name": ValueCoding.text(index.name),
+                    "table_name": ValueCoding.text(table.name),
+                    "column_name": ValueCoding.text(column?.name ?? ""),
+                    "analyzer": ValueCoding.text(
+                        isAnalyzed ? "NonTokenizingAnalyzer" : "NoOpAnalyzer"
+                    ),
+                    "is_building": ValueCoding.boolean(!progress.isBuilt),
+                    // One that is being built is asked too: all rows are tested then.
+                    "is_queryable": ValueCoding.boolean(true),
+                    "is_string": ValueCoding.boolean(type == .text || type == .ascii),
+                    "built_bytes": ValueCoding.int64(Int64(progress.builtBytes)),
+                    "total_bytes": ValueCoding.int64(Int64(progress.totalBytes)),
                 ])
             }
         }

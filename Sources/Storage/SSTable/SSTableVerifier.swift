@@ -35,6 +35,7 @@ package final class SSTableVerifier {
     private let index = BlockCursor()
     private let top = BlockCursor()
     private var filter: Block?
+    private var postings: PostingVerifier?
     private var place = Place.file
 
     /// Which keys a problem concerns: all, those of an index block or of a data block.
@@ -101,11 +102,16 @@ package final class SSTableVerifier {
             try checkHeader()
             checkSections()
             filter = try reader.wholeFilter()
+            postings = try PostingVerifier(reader)
         }
         attempt { () throws(StorageError) in try checkRegion() }
         place = .file
         // After damage the counts can't agree.
         if report.problems.isEmpty { checkStatistics() }
+        // After damage to the rows it isn't known which postings there should be.
+        if report.problems.isEmpty, let postings {
+            attempt { () throws(StorageError) in report.blockCount += try postings.finish() }
+        }
         report.byteCount += reader.count - position
         progress?(report.byteCount)
     }
@@ -285,6 +291,13 @@ package final class SSTableVerifier {
         let facts: EntryFacts
         do throws(MalformedBytes) {
             facts = try builder.add(key: key, value: data.value)
+            if let postings, facts.kind == .row || facts.kind == .staticRow {
+                try postings.add(
+                    key: key,
+                    partitionLength: builder.currentPartitionLength,
+                    value: data.value
+                )
+            }
             if facts.kind == .marker { followMarker(try RangeMarker(data.value), handle) }
         } catch {
             throw reader.corruption(handle, error.expected, "an entry that is malformed")

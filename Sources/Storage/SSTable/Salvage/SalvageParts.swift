@@ -120,6 +120,8 @@ struct SalvageParts {
             case .filter: checkFilter(section)
             case .topIndex, .statistics, .schema, .dictionary:
                 if let block = attempt(section.handle) { take(id, block, section.handle) }
+            // Postings are made again from the rows by the node that takes the file.
+            case .postings, .postingsTop, .indexes: break
             }
         }
     }
@@ -143,7 +145,7 @@ struct SalvageParts {
         case .dictionary:
             dictionary = ZstdDictionary(block.view)
             if dictionary == nil { note(handle.place, "a dictionary", "something else") }
-        case .region, .filter: break
+        case .region, .filter, .postings, .postingsTop, .indexes: break
         }
     }
 
