@@ -25,6 +25,8 @@ package final class BlockCache {
 
     private var slots: [Slot] = []
     private var freeSlots: [Int32] = []
+    /// Of each file the block that came last.
+    private var files: [UInt64: Int32] = [:]
     private var small = Queue()
     private var main = Queue()
     private var table: SlotTable
@@ -47,6 +49,9 @@ package final class BlockCache {
         /// The neighbours in the queue: towards its end, where blocks leave, and its start.
         var older: Int32 = -1
         var newer: Int32 = -1
+        /// The neighbours among the blocks of the same file.
+        var filePrevious: Int32 = -1
+        var fileNext: Int32 = -1
     }
 
     private struct Queue {
@@ -111,17 +116,34 @@ package final class BlockCache {
             BlockCache.hash(slots[Int($0)].file, slots[Int($0)].offset)
         }
         blockCount += 1
+        joinFile(index)
         append(index)
         while usedCount > capacity { evict() }
     }
 
     /// Forgets the blocks of a file that is gone.
     package func removeFile(_ fileNumber: UInt64) {
-        for index in slots.indices where slots[index].block != nil {
-            if slots[index].file == fileNumber {
-                unlink(Int32(index))
-                release(Int32(index))
-            }
+        while let index = files[fileNumber] {
+            unlink(index)
+            release(index)
+        }
+    }
+
+    private func joinFile(_ index: Int32) {
+        let file = slots[Int(index)].file
+        let next = files.updateValue(index, forKey: file) ?? -1
+        slots[Int(index)].filePrevious = -1
+        slots[Int(index)].fileNext = next
+        if next >= 0 { slots[Int(next)].filePrevious = index }
+    }
+
+    private func leaveFile(_ index: Int32) {
+        let slot = slots[Int(index)]
+        if slot.fileNext >= 0 { slots[Int(slot.fileNext)].filePrevious = slot.filePrevious }
+        if slot.filePrevious >= 0 {
+            slots[Int(slot.filePrevious)].fileNext = slot.fileNext
+        } else {
+            files[slot.file] = slot.fileNext >= 0 ? slot.fileNext : nil
         }
     }
 
@@ -191,6 +213,7 @@ package final class BlockCache {
         table.remove(index, hash: BlockCache.hash(slot.file, slot.offset)) {
             BlockCache.hash(slots[Int($0)].file, slots[Int($0)].offset)
         }
+        leaveFile(index)
         slots[Int(index)].block = nil
         freeSlots.append(index)
         blockCount -= 1
