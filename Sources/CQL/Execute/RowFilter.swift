@@ -3,6 +3,7 @@
 internal import Bytes
 internal import CQLProtocol
 internal import Model
+internal import Storage
 
 /// A filter with its values known.
 struct RowFilter: Sendable {
@@ -36,7 +37,9 @@ struct RowFilter: Sendable {
         func value(_ expression: Expression) throws(CQLError) -> [UInt8]? {
             if allowsNull {
                 let evaluated = try expression.evaluate(bindings)
-                if evaluated.isUnset { throw .invalid("Invalid 'unset' value in condition on \(name)") }
+                if evaluated.isUnset {
+                    throw .invalid("Invalid 'unset' value in condition on \(name)")
+                }
                 return evaluated.array
             }
             return try expression.required(name, bindings)
@@ -46,7 +49,9 @@ struct RowFilter: Sendable {
         case .notEqual(let expression): test = .notEqual(try value(expression))
         case .compare(let comparison, let expression):
             let bytes = try value(expression)
-            if bytes == nil { throw .invalid("Invalid comparison with null for operator on \(name)") }
+            if bytes == nil {
+                throw .invalid("Invalid comparison with null for operator on \(name)")
+            }
             test = .compare(comparison, bytes)
         case .in(let expressions):
             var values: [[UInt8]?] = []
@@ -174,6 +179,27 @@ struct RowFilter: Sendable {
         return wanted.withView { wanted in
             guard let analysis else { return type.compare(value, wanted) == 0 }
             return analysis.apply(value) == analysis.apply(wanted)
+        }
+    }
+}
+
+extension RowFilter {
+    /// Between what a regular column's value lies in every row that passes; nil when nothing is known of
+    /// it.
+    var bounds: ColumnBounds? {
+        switch test {
+        case .equal(let value?): return ColumnBounds(column, low: value, high: value)
+        case .compare(.less, let value?), .compare(.lessOrEqual, let value?):
+            return ColumnBounds(column, low: nil, high: value)
+        case .compare(.greater, let value?), .compare(.greaterOrEqual, let value?):
+            return ColumnBounds(column, low: value, high: nil)
+        case .anyOf(let values):
+            let known = values.compactMap(\.self).sorted { left, right in
+                left.withView { left in right.withView { column.type.compare(left, $0) < 0 } }
+            }
+            guard let low = known.first, let high = known.last else { return nil }
+            return ColumnBounds(column, low: low, high: high)
+        default: return nil
         }
     }
 }

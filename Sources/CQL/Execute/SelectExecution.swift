@@ -33,6 +33,8 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
     private let filters: [(slot: Int, filter: RowFilter)]
     private let conditions: [IndexCondition]
     private let indexScan = IndexScan()
+    /// What every row of the answer meets, as far as SSTables say it of their parts.
+    private let columnBounds: [ColumnBounds]
     private let pieces: [Piece]
     /// The endings to check when partitions aren't named; nil when all pass.
     private let scanEndings: [EndingRange]?
@@ -91,6 +93,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         aggregatePlans = request.aggregates
         filters = request.filters
         conditions = request.conditions
+        columnBounds = request.filters.compactMap(\.filter.bounds)
         pieces = request.pieces
         scanEndings = request.scanEndings
         now = request.now
@@ -246,7 +249,12 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
             }
         }
         return .all(
-            try table.cursor(lower: lower, upper: upper, isReversed: plan.isReversed)
+            try table.cursor(
+                lower: lower,
+                upper: upper,
+                isReversed: plan.isReversed,
+                conditions: columnBounds
+            )
         )
     }
 

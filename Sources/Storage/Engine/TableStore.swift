@@ -137,12 +137,18 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
     }
 
     /// Takes tokens from SSTables and puts the one (or none) in their place that has their merged rows.
-    func replace(_ removals: [TableFiles.Removal], with output: LiveSSTable?, in owned: [TokenRange]) {
+    func replace(
+        _ removals: [TableFiles.Removal],
+        with output: LiveSSTable?,
+        in owned: [TokenRange]
+    ) {
         for removal in removals {
             guard let index = sstables.firstIndex(where: { $0.number == removal.sstable.number })
             else { continue }
             let live = sstables[index]
-            let left = removal.ranges.reduce(live.ranges ?? owned) { ManifestState.subtract($0, $1) }
+            let left = removal.ranges.reduce(live.ranges ?? owned) {
+                ManifestState.subtract($0, $1)
+            }
             if left.isEmpty {
                 sstables.remove(at: index)
                 blocks.cache.removeFile(live.number)
@@ -194,6 +200,11 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
             let reader = sstable.reader
             guard sstable.mayHold(token) else { continue }
             if let shadow, shadow.timestamp >= reader.statistics.maxTimestamp { continue }
+            if !isStatic, !reader.statistics.hasPartitionDeletions,
+                !reader.mayHold(row: key, partitionLength: partitionLength)
+            {
+                continue
+            }
             guard try reader.mayContain(hash, through: blocks) else { continue }
             if reader.statistics.hasPartitionDeletions {
                 let deletion = try reader.partitionDeletion(of: partition, through: blocks)
@@ -250,11 +261,13 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
 
     /// A cursor over the keys in [lower, upper). It must be used up before anything is written.
     ///
-    /// Backward, both bounds must be of one partition.
+    /// Backward, both bounds must be of one partition. Rows that certainly don't meet `conditions` may be
+    /// left out.
     package func cursor(
         lower: [UInt8],
         upper: [UInt8],
-        isReversed: Bool = false
+        isReversed: Bool = false,
+        conditions: [ColumnBounds] = []
     ) throws(StorageError) -> MergeCursor {
         var sources: [SourceCursor] = []
         for memtable in memtables {
@@ -271,11 +284,29 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
                 return PartitionFilter.hash(partition: partition)
             }
         }
+        var readers: [SSTableReader] = []
         for sstable in sstables {
             let reader = sstable.reader
             guard reader.statistics.tokens?.intersection(range) != nil else { continue }
+            if hash != nil, !reader.statistics.hasPartitionDeletions {
+                let mayHold = lower.withView { lower in
+                    upper.withView { upper in
+                        let length = Key.partitionLength(of: lower)
+                        return reader.mayHold(lower: lower, upper: upper, partitionLength: length)
+                    }
+                }
+                guard mayHold else { continue }
+            }
             if let hash, try !reader.mayContain(hash, through: blocks) { continue }
             sources.append(sstable.cursor(blocks))
+            readers.append(reader)
+        }
+        var lower = lower
+        if !conditions.isEmpty, !isReversed {
+            guard let first = firstCandidate(conditions, from: lower, readers) else {
+                return MergeCursor(sources: [], lower: lower, upper: upper)
+            }
+            lower = first
         }
         return MergeCursor(sources: sources, lower: lower, upper: upper, isReversed: isReversed)
     }

@@ -86,6 +86,8 @@ package enum SectionID: UInt16, Sendable, CaseIterable {
     case indexes = 8
     /// The dictionary with which data blocks were compressed.
     case dictionary = 9
+    /// Between what the columns' values lie, by index block.
+    case columnRanges = 10
 }
 
 /// An entry of the section directory.

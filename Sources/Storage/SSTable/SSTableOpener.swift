@@ -17,6 +17,7 @@ struct SSTableParts {
     let dictionary: ZstdDictionary?
     /// The postings of secondary indexes, if there are any.
     let indexes: AttachedIndexes?
+    let rangeSets: Block?
 }
 
 /// Reads footer, directory and sections of a file, most of them with one read of its end.
@@ -30,7 +31,7 @@ struct SSTableOpener: ~Copyable {
     private static let tailCount = 32_768
     private static let sectionCountMax = 4096
     /// A filter of up to this size, or this part of the file, is kept in memory.
-    private static let filterCountMin = 1 << 20
+    private static let filterCountMin = 65_536
     private static let filterFileDivisor = 320
 
     /// Reads the end of the file and its footer.
@@ -148,8 +149,15 @@ struct SSTableOpener: ~Copyable {
             filterShape: shape,
             filter: filter,
             dictionary: try readDictionary(sections),
-            indexes: try readIndexes(sections)
+            indexes: try readIndexes(sections),
+            rangeSets: try readRangeSets(sections)
         )
+    }
+
+    private mutating func readRangeSets(_ sections: [Section]) throws(StorageError) -> Block? {
+        let section = sections.first { $0.id == SectionID.columnRanges.rawValue }
+        guard let section else { return nil }
+        return try block(of: section.handle)
     }
 
     private mutating func readDictionary(

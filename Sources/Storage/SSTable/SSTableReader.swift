@@ -2,6 +2,7 @@
 
 package import Bytes
 package import Environment
+internal import Model
 
 /// An open SSTable: its top index, filter and statistics in memory, its blocks on disk.
 ///
@@ -34,6 +35,8 @@ package final class SSTableReader: Sendable {
     package let dictionary: ZstdDictionary?
     /// The postings of secondary indexes in the file; nil without any.
     package let indexes: AttachedIndexes?
+    /// `ColumnRanges` of each index block, with its length; nil when they weren't recorded.
+    let rangeSets: Block?
 
     init(_ parts: SSTableParts, fileNumber: UInt64) {
         path = parts.file.path
@@ -53,6 +56,7 @@ package final class SSTableReader: Sendable {
         filterSection = parts.filterSection
         dictionary = parts.dictionary
         indexes = parts.indexes
+        rangeSets = parts.rangeSets
     }
 
     /// Opens the file `path`: reads what stands at its end.
@@ -90,8 +94,9 @@ package final class SSTableReader: Sendable {
     package var memory: SSTableMemory {
         SSTableMemory(parts: [
             ("index", topIndex.memoryCount), ("filter", residentFilter?.memoryCount ?? 0),
-            ("dictionary", dictionary?.memoryCount ?? 0), ("schema", schema.count),
+            ("dictionary", dictionary?.memoryCount ?? 0),
             ("postings", indexes?.top.memoryCount ?? 0),
+            ("ranges", rangeSets?.memoryCount ?? 0), ("schema", schema.count),
             // Statistics, and what the parts hang on.
             ("rest", 4096),
         ])
@@ -140,6 +145,27 @@ package final class SSTableReader: Sendable {
             return residentFilter
         }
         return try FilterPages.read(section, shape, of: file, salt: salt)
+    }
+
+    /// Whether rows or range deletions may be in [lower, upper), which lies within the partition's rows:
+    /// none outside of the least and greatest clustering of the file. Static rows and partition deletions
+    /// are another matter.
+    func mayHold(lower: ByteView, upper: ByteView, partitionLength: Int) -> Bool {
+        let start = partitionLength + 1
+        guard lower.count >= start, lower[partitionLength] == Key.clustered else { return true }
+        let isPastLast = statistics.maxClustering.withView {
+            lower.dropFirst(start).compare($0) > 0
+        }
+        if isPastLast { return false }
+        guard upper.count >= start, upper[partitionLength] == Key.clustered else { return true }
+        return statistics.minClustering.withView { upper.dropFirst(start).compare($0) > 0 }
+    }
+
+    /// As above, for one row by its whole key.
+    func mayHold(row key: ByteView, partitionLength: Int) -> Bool {
+        let clustering = key.dropFirst(partitionLength + 1)
+        return statistics.minClustering.withView { clustering.compare($0) >= 0 }
+            && statistics.maxClustering.withView { clustering.compare($0) <= 0 }
     }
 
     // MARK: Reading

@@ -28,6 +28,7 @@ private enum Field: UInt64 {
     case origin = 14
     case createdBy = 15
     case dictionary = 16
+    case columnRanges = 17
     case deadEntries = 20
 }
 
@@ -90,6 +91,10 @@ extension SSTableStatistics {
             field.appendVarint(dictionarySampleCount)
             put(.dictionary, &writer, &field)
         }
+        if let columnRanges {
+            columnRanges.append(to: &field)
+            put(.columnRanges, &writer, &field)
+        }
         if let deadEntries {
             field.appendVarint(deadEntries.blockCount)
             field.appendVarint(deadEntries.runMax)
@@ -148,6 +153,7 @@ extension SSTableStatistics {
             identity = try field.readVarint()
         case .createdBy: createdBy = String(decoding: content.buffer, as: UTF8.self)
         case .dictionary: dictionarySampleCount = try field.readSize()
+        case .columnRanges: columnRanges = try ColumnRanges(content)
         case .deadEntries:
             var found = DeadEntries()
             found.blockCount = try field.readSize()

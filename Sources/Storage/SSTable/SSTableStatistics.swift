@@ -47,6 +47,10 @@ package struct SSTableStatistics: Sendable, Equatable {
     /// Cells by column id, only those above 0.
     package var columnCellCounts: [UInt32: Int] = [:]
 
+    /// Between what the values of regular columns lie, of all whose type has an order that is kept; nil
+    /// in files of before this was recorded, or without a schema.
+    package var columnRanges: ColumnRanges?
+
     // MARK: Times
 
     /// Write timestamps, in microseconds since 1970; min above max without any.

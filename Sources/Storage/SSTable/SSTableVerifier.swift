@@ -28,7 +28,9 @@ package final class SSTableVerifier {
     // One thread owns all this. Checking at run time that accesses exclude each other, entry by entry,
     // would take a quarter of the time.
     @exclusivity(unchecked) private var report: SSTableVerification
-    @exclusivity(unchecked) private var builder = StatisticsBuilder()
+    @exclusivity(unchecked) private var builder: StatisticsBuilder
+    /// What the section of column ranges should hold.
+    private var rangeSets = ByteWriter(capacity: 64)
     private var blocks = SequentialBlocks(windowCount: 4 << 20)
     private var indexBlocks = UncachedBlocks()
     private let data = BlockCursor()
@@ -94,6 +96,10 @@ package final class SSTableVerifier {
         self.file = file
         self.reader = reader
         self.progress = progress
+        // Files of older versions have no ranges.
+        builder =
+            reader.statistics.columnRanges == nil
+            ? StatisticsBuilder() : StatisticsBuilder(schema: reader.schema)
         report = SSTableVerification(path: reader.path)
     }
 
@@ -167,6 +173,10 @@ package final class SSTableVerifier {
         expected.identity = stated.identity
         // Files of older versions don't say it.
         if stated.deadEntries == nil { expected.deadEntries = nil }
+        if let sets = reader.rangeSets, !sets.view.equals(rangeSets.view) {
+            let section = reader.sections.first { $0.id == SectionID.columnRanges.rawValue }
+            note(section?.handle ?? reader.directory, "column ranges as in the blocks", "others")
+        }
         guard expected != stated else { return }
         let section = reader.sections.first { $0.id == SectionID.statistics.rawValue }
         note(
@@ -234,6 +244,9 @@ package final class SSTableVerifier {
         }
         position = handle.end
         report.byteCount += handle.storedCount
+        var ranges = ByteWriter(capacity: 256)
+        builder.endIndexBlock().append(to: &ranges)
+        rangeSets.appendLengthPrefixed(ranges.view)
         if report.problems.isEmpty, sum != stated {
             note(handle, "sums in the top index that agree with it", "others")
         }

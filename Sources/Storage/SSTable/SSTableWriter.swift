@@ -64,7 +64,7 @@ package final class SSTableWriter {
     @exclusivity(unchecked) private var data: BlockBuilder
     @exclusivity(unchecked) private var index: BlockBuilder
     private var top: BlockBuilder
-    @exclusivity(unchecked) private var statistics = StatisticsBuilder()
+    @exclusivity(unchecked) private var statistics: StatisticsBuilder
     @exclusivity(unchecked) private var hashes: [UInt64] = []
     private var firstKey: [UInt8] = []
     @exclusivity(unchecked) private var lastKey = ByteWriter(capacity: 256)
@@ -78,6 +78,8 @@ package final class SSTableWriter {
     private var indexSeparator = ByteWriter(capacity: 256)
     private var lastIndexKey = ByteWriter(capacity: 256)
     private var scratch = ByteWriter(capacity: 64)
+    /// `ColumnRanges` of each index block.
+    private var rangeSets = ByteWriter(capacity: 64)
     private var dataBlockCount = 0
     private var indexBlockCount = 0
     private var uncompressedCount = 0
@@ -112,6 +114,7 @@ package final class SSTableWriter {
             capacity: SSTableFormat.indexBlockCount * 2
         )
         top = BlockBuilder(restartInterval: 1, capacity: 1024)
+        statistics = StatisticsBuilder(schema: options.schema)
         output = try BlockOutput(
             fileSystem: fileSystem,
             path: path + SSTableWriter.temporarySuffix,
@@ -239,6 +242,11 @@ package final class SSTableWriter {
         )
         indexBlockCount += 1
         index.removeAll()
+        if statistics.gathersRanges {
+            scratch.removeAll()
+            statistics.endIndexBlock().append(to: &scratch)
+            rangeSets.appendLengthPrefixed(scratch.view)
+        }
         scratch.removeAll()
         indexEntry.append(to: &scratch)
         top.append(key: indexSeparator.view, shared: 0, value: scratch.view)
@@ -320,6 +328,10 @@ package final class SSTableWriter {
             result.filterProbeCount = shape.probeCount
             sections.append(try writeFilter(PartitionFilter.build(hashes, shape: shape)))
         }
+        if statistics.gathersRanges {
+            let handle = try output.store(rangeSets.view, codec: options.codec, level: 1)
+            sections.append(Section(.columnRanges, at: handle, required: false))
+        }
         if let dictionary = options.dictionary {
             result.dictionarySampleCount = dictionary.sampleCount
             let bytes = dictionary.dictionary.bytes
@@ -392,7 +404,7 @@ extension IndexEntry {
 }
 
 extension Section {
-    fileprivate init(_ id: SectionID, at handle: BlockHandle) {
-        self.init(id, offset: handle.offset, count: handle.storedCount)
+    fileprivate init(_ id: SectionID, at handle: BlockHandle, required: Bool = true) {
+        self.init(id, offset: handle.offset, count: handle.storedCount, required: required)
     }
 }

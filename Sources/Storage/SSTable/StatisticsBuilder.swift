@@ -20,12 +20,16 @@ struct StatisticsBuilder {
     private var deadEntries = DeadEntries()
     /// By column id; at least as many as `addPlainCells` counts without looking.
     private var columnCounts = [Int](repeating: 0, count: 128)
+    private var ranges = ColumnRangeBuilder()
 
     private static let largestPartitionsMax = 10
     /// Column ids from here on are not counted one by one.
     private static let columnCountMax = 4096
 
     init() {}
+
+    /// Also gathers the ranges of the columns of a table, as `TableSchema.encode` writes it.
+    init(schema: [UInt8]) { ranges = ColumnRangeBuilder(schema: schema) }
 
     /// The length of the partition part of the current partition's keys; 0 before the first.
     var currentPartitionLength: Int { partitionLength }
@@ -82,10 +86,17 @@ struct StatisticsBuilder {
 
     /// Ends a data block with what its index entry says.
     mutating func endBlock(_ entry: IndexEntry) {
-        if entry.deadEntryCount > 0, entry.deadEntryCount >= entry.entryCount - entry.deadEntryCount {
+        if entry.deadEntryCount > 0, entry.deadEntryCount >= entry.entryCount - entry.deadEntryCount
+        {
             deadEntries.blockCount += 1
         }
     }
+
+    /// Whether ranges of columns are gathered.
+    var gathersRanges: Bool { !ranges.isEmpty }
+
+    /// Ends an index block with the ranges of the columns in it.
+    mutating func endIndexBlock() -> ColumnRanges { ranges.endPart() }
 
     private mutating func count(
         key: ByteView,
@@ -189,6 +200,10 @@ struct StatisticsBuilder {
                 end <= cells.count
             else { break }
             columnCounts[Int(column)] += 1
+            ranges.add(
+                Int(column),
+                ByteView(cells.base + (offset + 3), count: Int(length))
+            )
             count += 1
             offset = end
         }
@@ -215,6 +230,7 @@ struct StatisticsBuilder {
         if !cell.flags.hasLocalTime {
             facts.isDead = false
             statistics.permanentCount += 1
+            ranges.add(column, cell.value)
             return
         }
         note(localTime: cell.localTime)
@@ -226,6 +242,7 @@ struct StatisticsBuilder {
             facts.tombstoneCount += 1
         } else {
             statistics.expiringCellCount += 1
+            ranges.add(column, cell.value)
             facts.isDead = false
             note(ttl: cell.ttl)
         }
@@ -263,6 +280,7 @@ struct StatisticsBuilder {
         var result = statistics
         result.firstKey = firstKey
         result.lastKey = lastKey
+        result.columnRanges = ranges.isEmpty ? nil : ranges.total
         if deadEntries.runMax > 0 { result.deadEntries = deadEntries }
         for (column, count) in columnCounts.enumerated() where count > 0 {
             result.columnCellCounts[UInt32(column)] = count

@@ -118,7 +118,7 @@ struct SalvageParts {
                 region = section.handle.offset..<max(section.handle.offset, section.handle.end)
                 region = region.clamped(to: SSTableFormat.headerCount..<footer.directory.offset)
             case .filter: checkFilter(section)
-            case .topIndex, .statistics, .schema, .dictionary:
+            case .topIndex, .statistics, .schema, .dictionary, .columnRanges:
                 if let block = attempt(section.handle) { take(id, block, section.handle) }
             // Postings are made again from the rows by the node that takes the file.
             case .postings, .postingsTop, .indexes: break
@@ -145,7 +145,7 @@ struct SalvageParts {
         case .dictionary:
             dictionary = ZstdDictionary(block.view)
             if dictionary == nil { note(handle.place, "a dictionary", "something else") }
-        case .region, .filter, .postings, .postingsTop, .indexes: break
+        case .region, .filter, .columnRanges, .postings, .postingsTop, .indexes: break
         }
     }
 
