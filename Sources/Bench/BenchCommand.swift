@@ -17,7 +17,7 @@ package struct BenchCommand: AsyncParsableCommand {
               tholos bench engine --dir ./bench-data
               tholos bench engine --dir ./bench-data --keys 1000000 --only fillrandom,readrandom
             """,
-        subcommands: [EngineBench.self]
+        subcommands: [EngineBench.self, FormatsBench.self]
     )
 
     package init() {}
