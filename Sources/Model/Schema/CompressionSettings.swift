@@ -26,11 +26,14 @@ package struct CompressionSettings: Equatable, Sendable {
     /// The compressor that trains a dictionary for each file.
     package static let dictionaryCompressor = "ZstdDictionaryCompressor"
 
-    /// What `map`, in the form that is stored, says of files of a level; flushed ones are of level 0.
-    package init(_ map: TableOptions.Map, level: Int) {
+    /// What `map`, in the form that is stored, says of files of a level; flushed ones are of level 0, and
+    /// nil is the lowest level there is.
+    package init(_ map: TableOptions.Map, level: Int?) {
         var name = map["class"].map(CompressionSettings.shortName)
         // The first levels may have compressors of their own.
-        if let levels = map["levels"].map(CompressionSettings.names), level < levels.count {
+        if let level, let levels = map["levels"].map(CompressionSettings.names),
+            level < levels.count
+        {
             name = levels[level]
         }
         codec = name.map { CompressionSettings.compressors[$0] ?? .none } ?? .lz4

@@ -72,7 +72,7 @@ final class CompactionJob: @unchecked Sendable {  // Owner: the background step 
     /// Of all outputs: trained from the inputs when the first output begins; nil for none.
     private lazy var dictionary = DictionaryTrainer.train(
         from: plan.inputs.map(\.reader),
-        CompressionSettings(plan.schema.options, .compaction)
+        CompressionSettings(plan.schema.options.compression, level: plan.reason.outputLevel)
     )
 
     init(_ plan: CompactionPlan) {
@@ -189,6 +189,7 @@ final class CompactionJob: @unchecked Sendable {  // Owner: the background step 
                 output = try files.makeWriter(
                     plan.schema,
                     origin: .compaction,
+                    level: plan.reason.outputLevel,
                     dictionary: dictionary
                 )
             }

@@ -91,6 +91,12 @@ package struct CompactionChoice: Sendable, Equatable {
         case request
         /// The file lacks postings of an index.
         case index
+
+        /// The level of what comes out, at least; nil for the lowest there is.
+        var outputLevel: Int? {
+            guard case .level(let level) = self else { return nil }
+            return level + 1
+        }
     }
 
     package let reason: Reason

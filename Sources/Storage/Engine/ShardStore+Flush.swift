@@ -112,9 +112,9 @@ struct FlushJob: Sendable {
 
     /// The new SSTable; nil when the memtable holds nothing.
     func run(_ files: TableFiles) throws(StorageError) -> LiveSSTable? {
-        let settings = CompressionSettings(schema.options, .flush)
+        let settings = CompressionSettings(schema.options.compression, level: 0)
         let dictionary = DictionaryTrainer.train(from: memtable, settings)
-        let output = try files.makeWriter(schema, origin: .flush, dictionary: dictionary)
+        let output = try files.makeWriter(schema, origin: .flush, level: 0, dictionary: dictionary)
         let cursor = MemtableCursor(memtable)
         cursor.seek(atOrAfter: .empty)
         do throws(StorageError) {

@@ -51,10 +51,13 @@ package final class TableFiles: Sendable {
 
     /// Starts an SSTable of a table.
     ///
-    /// `dictionary` was trained from its content, or part of it.
+    /// - Parameters:
+    ///   - level: that of the file; nil for the lowest.
+    ///   - dictionary: was trained from its content, or part of it.
     func makeWriter(
         _ schema: TableSchema,
         origin: SSTableOrigin,
+        level: Int?,
         dictionary: TrainedDictionary? = nil
     ) throws(StorageError) -> Output {
         // Without a manifest nothing becomes live: each retry would leave a file behind.
@@ -69,7 +72,7 @@ package final class TableFiles: Sendable {
         } catch {
             throw .file(error)
         }
-        var options = SSTableWriterOptions(schema.options, origin)
+        var options = SSTableWriterOptions(schema.options, level: level)
         options.dictionary = dictionary
         options.identity = environment.random.next()
         options.schema = encoded.array
@@ -158,19 +161,13 @@ package final class TableFiles: Sendable {
 
 extension SSTableWriterOptions {
     /// What a table's options say of its files: `compression` and `bloom_filter_fp_chance`.
-    init(_ options: TableOptions, _ origin: SSTableOrigin) {
+    init(_ options: TableOptions, level: Int?) {
         self.init()
+        self.level = level ?? 0
         filterFalsePositiveChance = options.bloomFilterFPChance
-        let settings = CompressionSettings(options, origin)
+        let settings = CompressionSettings(options.compression, level: level)
         codec = settings.codec
         compressionLevel = settings.compressionLevel
         blockCount = settings.blockCount
-    }
-}
-
-extension CompressionSettings {
-    /// What a table's option says of a file that comes from a flush, or from elsewhere.
-    init(_ options: TableOptions, _ origin: SSTableOrigin) {
-        self.init(options.compression, level: origin == .flush ? 0 : 1)
     }
 }
