@@ -70,7 +70,12 @@ struct ColumnRangeTests {
         options.blockCount = 60
         try writeSSTable(fileSystem, path, entries, options: options)
         #expect(SSTableVerifier.verify(fileSystem: fileSystem, path: path).problems == [])
-        return try SSTableReader.open(fileSystem: fileSystem, path: path)
+        // The cache that files share knows them by their numbers.
+        return try SSTableReader.open(
+            fileSystem: fileSystem,
+            path: path,
+            fileNumber: UInt64(path) ?? 0
+        )
     }
 
     private static func bounds(
