@@ -228,7 +228,8 @@ struct ColumnRangeTests {
             schema: table,
             sstables: sstables,
             blocks: blocks,
-            memtableCapacity: 8 << 20
+            memtableCapacity: 8 << 20,
+            indexLimits: IndexLimits()
         )
         for entry in entries(seed % 3 == 0 ? 40 : 0) {
             let memtable = store.memtable(forKey: entry.key.count, value: entry.value.count)
@@ -343,7 +344,8 @@ struct ColumnRangeTests {
             schema: table,
             sstables: sstables,
             blocks: blocks,
-            memtableCapacity: 8 << 20
+            memtableCapacity: 8 << 20,
+            indexLimits: IndexLimits()
         )
         let cursor = try store.cursor(lower: key(2_010), upper: key(2_020))
         var count = 0
