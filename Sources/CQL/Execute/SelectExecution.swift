@@ -475,8 +475,12 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         } catch {
             return completion(.failure(error))
         }
+        // As in Cassandra, a page of an index that is full may be followed by an empty one: clients go on
+        // until a page isn't full.
+        let isFull = !conditions.isEmpty && !plan.isAggregate && !plan.isMerged
+            && rowCount == pageSize && remaining > 0
         var state: [UInt8]?
-        if hasMore {
+        if hasMore || isFull {
             state = PagingState(
                 lastKey: lastKey.array,
                 remaining: remaining,

@@ -55,7 +55,9 @@ final class PostingCursor {
         case .nowhere: value = .empty
         }
         var reader = ByteReader(value)
-        guard let offset = try? reader.readCount(max: key.count), offset > 4 else {
+        guard let offset = try? reader.readCount(max: key.count), offset > 4,
+            key[offset - 1] == PostingKey.endTerm
+        else {
             if case .section(let cursor) = place { throw cursor.malformed() }
             invariantFailure("a posting of a memtable without a place")
         }
