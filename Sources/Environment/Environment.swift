@@ -14,9 +14,10 @@ package struct Environment: Sendable {
     package let background: any Executor
     /// Where blocks of SSTables are read that a shard's reads wait for: threads that the disk may hold up.
     package let reading: any Executor
-    /// Where memtables are flushed.
+    /// Where flushes and compactions run that are behind. Apart from the others, so that a long job never
+    /// holds up a sync.
     package let flushing: any Executor
-    /// Where SSTables are compacted. Apart from the others, so that a long job never holds up a sync.
+    /// Where flushes and compactions run that yield to everything else: threads of low priority.
     package let compacting: any Executor
 
     package init(

@@ -34,9 +34,9 @@ package final class ThreadExecutor: Executor {
 package final class ThreadPoolExecutor: Executor {
     private let workers: WorkerThreads
 
-    /// Starts the threads.
-    package init(threads: Int, name: String = "background") {
-        workers = WorkerThreads(count: threads, name: name)
+    /// Starts the threads, at low priority if they yield to all others.
+    package init(threads: Int, name: String = "background", yields: Bool = false) {
+        workers = WorkerThreads(count: threads, name: name, yields: yields)
     }
 
     package func execute(_ job: @escaping @Sendable () -> Void) { workers.execute(job) }

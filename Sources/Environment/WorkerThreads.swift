@@ -13,11 +13,14 @@ final class WorkerThreads: @unchecked Sendable {  // State: `lock`.
     private var queue = JobQueue()
     private var stopping = false
     private let name: String
+    /// Whether the threads run at low priority.
+    private let yields: Bool
     private var threads: [pthread_t] = []
 
-    init(count: Int, name: String) {
+    init(count: Int, name: String, yields: Bool = false) {
         invariant(count >= 1, "an executor needs a thread")
         self.name = name
+        self.yields = yields
         for _ in 0..<count { threads.append(WorkerThreads.start(self)) }
     }
 
@@ -30,6 +33,10 @@ final class WorkerThreads: @unchecked Sendable {  // State: `lock`.
         close(descriptor)
     }
 
+    /// Gives the calling thread a tenth of the weight that others have: it runs when they leave something,
+    /// and a little when they don't. That it is refused does no harm.
+    private static func lowerPriority() { _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10) }
+
     private static func start(_ workers: WorkerThreads) -> pthread_t {
         var thread = pthread_t()
         let context = Unmanaged.passRetained(workers).toOpaque()
@@ -37,6 +44,7 @@ final class WorkerThreads: @unchecked Sendable {  // State: `lock`.
             guard let context else { return nil }
             let workers = Unmanaged<WorkerThreads>.fromOpaque(context).takeRetainedValue()
             WorkerThreads.setThreadName(workers.name)
+            if workers.yields { WorkerThreads.lowerPriority() }
             CurrentExecutor.with(workers) { workers.work() }
             return nil
         }, context)

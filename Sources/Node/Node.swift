@@ -70,6 +70,9 @@ package final class Node: Sendable {
     /// The shard that owns a token.
     package func shard(of token: Token) -> Shard { shards[shardMap.shard(of: token)] }
 
+    /// The flushes and compactions that run, and how the shards take writes.
+    package var tasks: BackgroundTasks { files.tasks }
+
     /// The schema as of the last change.
     package var schema: Schema { published.withLock { $0 } }
 

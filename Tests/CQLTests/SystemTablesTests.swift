@@ -2,6 +2,7 @@
 
 import Bytes
 @testable import CQL
+import Environment
 import Model
 import Storage
 import Testing
@@ -40,6 +41,57 @@ struct SystemTablesTests {
         #expect(Set(tokens.compactMap { Int64($0) }).count == 16)
     }
 
+    private let tasks = BackgroundTasks()
+    private let clock = ManualClock()
+
+    @Test("what runs in the background is in system_views")
+    func backgroundTasks() throws {
+        let id = UUID(random: 1, 2)
+        tasks.begin(
+            BackgroundTask(
+                id: id,
+                kind: .compaction,
+                keyspace: "shop",
+                table: "orders",
+                shard: 1,
+                sstables: 4,
+                directory: "/data/shop/orders",
+                total: 1_000,
+                predictedSize: 900,
+                startedAt: clock.monotonicNanoseconds()
+            )
+        )
+        clock.advance(nanoseconds: 2_000_000_000)
+        tasks.advance(id, to: 250)
+        var admission = WriteAdmission(shard: 1)
+        admission.delay = 3_000_000
+        admission.reason = "many SSTables wait to be compacted"
+        admission.pressure = 0.75
+        admission.delayedWrites = 9
+        tasks.note(admission)
+        let schema = try script().schema
+        let row = try #require(try read("system_views", "sstable_tasks", schema).first)
+        #expect(row["keyspace_name"] == "shop")
+        #expect(row["table_name"] == "orders")
+        #expect(row["task_id"] == id.description)
+        #expect(row["kind"] == "compaction")
+        #expect(row["completion_ratio"] == "0.25")
+        #expect(row["progress"] == "250")
+        #expect(row["total"] == "1000")
+        #expect(row["unit"] == "bytes")
+        #expect(row["sstables"] == "4")
+        #expect(row["target_directory"] == "/data/shop/orders")
+        #expect(row["bytes_per_second"] == "125")
+        #expect(row["seconds_left"] == "6")
+        #expect(row["predicted_bytes"] == "900")
+        let writes = try #require(try read("system_views", "write_admission", schema).first)
+        #expect(writes["delay_micros"] == "3000")
+        #expect(writes["reason"] == "many SSTables wait to be compacted")
+        #expect(writes["delayed_writes"] == "9")
+        tasks.end(id)
+        #expect(try read("system_views", "sstable_tasks", schema).isEmpty)
+    }
+
     @Test("every system table can be read, and what there isn't is empty")
     func empties() throws {
         let schema = try script().schema
@@ -58,7 +110,7 @@ struct SystemTablesTests {
         }
         let stored = try #require(schema.table("shop", "orders"))
         #expect(!SystemSchema.isVirtual(stored))
-        #expect(SystemTables(context: context).memtable(for: stored, schema: schema) == nil)
+        #expect(SystemTables(context: context, tasks: tasks, clock: clock).memtable(for: stored, schema: schema) == nil)
     }
 
     @Test("a system table that is stored is read as users' tables are, and is listed")
@@ -179,7 +231,7 @@ struct SystemTablesTests {
         _ schema: Schema
     ) throws -> [[String: String]] {
         let table = try #require(SystemSchema.schema.table(keyspace, name))
-        let tables = SystemTables(context: context)
+        let tables = SystemTables(context: context, tasks: tasks, clock: clock)
         let memtable = try #require(tables.memtable(for: table, schema: schema))
         var rows: [[String: String]] = []
         var position = memtable.rows.lowerBound(.empty)

@@ -129,15 +129,71 @@ struct CommitLogCrashTests {
         }
     }
 
-    @Test("a full disk fails the log with that reason")
-    func diskFull() throws {
-        let files = MemoryFileSystem()
-        files.capacity = 5000
-        let bench = try LogBench(files, options: options)
-        work(bench)
-        let error = try #require(bench.log.failed)
-        #expect(error.description.contains("no space left"))
-        #expect(error.description.contains("restart the node"))
-        check(files, acknowledged: bench.acknowledged.value.count, "full disk")
+    @Test("a full disk refuses records, and the log goes on when there is room", arguments: [
+        CommitLogOptions.Sync.group, .periodic(milliseconds: 10),
+    ])
+    func diskFull(sync: CommitLogOptions.Sync) throws {
+        for capacity in stride(from: 0, to: 7_000, by: 333) {
+            let files = MemoryFileSystem()
+            let bench = try LogBench(
+                files,
+                options: CommitLogOptions(sync: sync, segmentSize: 4096),
+                seed: UInt64(capacity)
+            )
+            files.capacity = files.usedBytes + capacity
+            for index in 0..<60 {
+                try bench.append(size: 100)
+                if index % 7 == 0 { bench.run() }
+            }
+            bench.run()
+            #expect(bench.log.failed == nil)
+            if sync == .group { #expect(!bench.failed.value.isEmpty) }
+            let full = bench.acknowledged.value
+            if sync == .group { try checkKept(files, full, "full at \(capacity)") }
+            files.capacity = .max
+            let last = bench.appended
+            for _ in 0..<20 { try bench.append(size: 100) }
+            bench.run()
+            #expect(bench.acknowledged.value.suffix(20) == Array(last..<last + 20)[...])
+            let acknowledged = bench.acknowledged.value
+            if sync == .group { try checkKept(files, acknowledged, "after \(capacity)") }
+            #expect(bench.close() == .some(nil))
+            // Those that found no room are in memtables: the log gets them too.
+            let (numbers, _) = try LogBench.replay(files)
+            #expect(Set(numbers.compactMap(\.self)) == Set(0..<bench.appended))
+        }
+    }
+
+    /// Whatever a power loss takes, what was acknowledged is there, whole, and in its order.
+    private func checkKept(
+        _ files: MemoryFileSystem,
+        _ acknowledged: [Int],
+        _ place: String
+    ) throws {
+        for mode in [MemoryFileSystem.Unsynced.none, .seeded(1), .seeded(2), .all] {
+            let (numbers, _) = try LogBench.replay(files.crashClone(keepUnsynced: mode))
+            #expect(!numbers.contains(nil), "\(place), \(mode)")
+            let known = Set(acknowledged)
+            let found = numbers.compactMap(\.self).filter { known.contains($0) }
+            #expect(found == acknowledged, "\(place), \(mode)")
+        }
+    }
+
+    @Test("a failed sync on a full disk is safe to go on from only if nothing was acknowledged before it")
+    func fullAtSync() throws {
+        for sync in [CommitLogOptions.Sync.group, .periodic(milliseconds: 10)] {
+            let memory = MemoryFileSystem()
+            let files = FaultInjectingFileSystem(wrapping: memory, reason: .diskFull)
+            let bench = try LogBench(files, options: CommitLogOptions(sync: sync))
+            try bench.append()
+            bench.run()
+            files.plan = .matching { operation, path in operation == .sync && path.hasSuffix(".log") }
+            try bench.append()
+            bench.run()
+            bench.clock.advance(nanoseconds: 20_000_000)
+            bench.run()
+            files.plan = .none
+            #expect((bench.log.failed == nil) == (sync == .group))
+        }
     }
 }

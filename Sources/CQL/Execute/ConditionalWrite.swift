@@ -70,7 +70,7 @@ struct ConditionalWrite {
             return completion(StatementOutcome(.success(success)))
         }
         mutation.withView { view in
-            shard.store.write(view) { error in
+            shard.store.write(view, atOnce: true) { error in
                 let failure = error.map { CQLError(write: $0) }
                 completion(StatementOutcome(failure.map { .failure($0) } ?? .success(success)))
             }

@@ -213,7 +213,8 @@ extension CQLError {
             self.init(.invalid, "unconfigured table: the table was dropped or truncated meanwhile")
         case .tooLarge: self.init(.invalid, error.description)
         case .commitLog(.tooLarge): self.init(.invalid, error.description)
-        case .flushFailing: self.init(.overloaded, error.description)
+        case .flushFailing, .diskFull, .commitLog(.noRoom):
+            self.init(.overloaded, error.description)
         case .commitLog, .closed: self.init(.server, error.description)
         }
     }

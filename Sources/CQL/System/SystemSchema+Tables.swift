@@ -230,7 +230,26 @@ extension SystemSchema {
         ),
     ]
 
+    /// The first columns of `sstable_tasks` are Cassandra's.
     private static let views: [(comment: String, text: String)] = [
+        (
+            "flushes and compactions that run",
+            """
+            sstable_tasks (
+                keyspace_name text, table_name text, task_id uuid, completion_ratio double,
+                kind text, progress bigint, sstables int, target_directory text, total bigint,
+                unit text, bytes_per_second bigint, predicted_bytes bigint, seconds_left bigint,
+                shard int, PRIMARY KEY (keyspace_name, table_name, task_id))
+            """
+        ),
+        (
+            "how the shards take writes",
+            """
+            write_admission (
+                shard int PRIMARY KEY, delay_micros bigint, delayed_writes bigint,
+                disk_full boolean, pressure double, reason text, refused_writes bigint)
+            """
+        ),
         (
             "secondary indexes and how far they are built",
             """
@@ -240,7 +259,7 @@ extension SystemSchema {
                 table_name text, total_bytes bigint,
                 PRIMARY KEY (keyspace_name, index_name))
             """
-        )
+        ),
     ]
 
     private static let virtualSchema: [(comment: String, text: String)] = [

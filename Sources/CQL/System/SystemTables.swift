@@ -1,22 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Bytes
+internal import Environment
 internal import Model
 internal import Storage
 
 /// Makes the rows of the system tables, from the schema and what the node knows of itself.
 struct SystemTables {
     let context: SystemContext
+    let tasks: BackgroundTasks
+    let clock: any Clock
     /// How far an index is built.
     let progress: @Sendable (IndexSchema, TableSchema) -> IndexBuilds.Progress
 
     init(
         context: SystemContext,
+        tasks: BackgroundTasks,
+        clock: any Clock,
         progress: @escaping @Sendable (IndexSchema, TableSchema) -> IndexBuilds.Progress = { _, _ in
             IndexBuilds.Progress()
         }
     ) {
         self.context = context
+        self.tasks = tasks
+        self.clock = clock
         self.progress = progress
     }
 
@@ -34,7 +41,11 @@ struct SystemTables {
             let listed = Self.keyspaces(schema) { !SystemSchema.listedAsVirtual.contains($0) }
             Self.append(listed, of: table.name, to: &rows)
         case "system_views":
-            if table.name == "sai_column_indexes" { appendIndexes(schema, to: &rows) }
+            if table.name == "sai_column_indexes" {
+                appendIndexes(schema, to: &rows)
+            } else {
+                appendView(table.name, to: &rows)
+            }
         case "system_virtual_schema":
             let listed = Self.keyspaces(schema) { SystemSchema.listedAsVirtual.contains($0) }
             Self.append(listed, of: table.name, to: &rows)

@@ -32,7 +32,11 @@ package struct Configuration: Sendable, Equatable {
     package var memtableSpace = 256 << 20
     package var blockCacheSize = 256 << 20
 
-    package var concurrentCompactors = 1
+    /// How many compactions run at once; nil for one a core.
+    package var concurrentCompactors: Int?
+    /// MiB a second; 0 for no bound.
+    package var compactionThroughput = 0
+    package var diskReserve = 256 << 20
 
     /// The defaults.
     package init() {}

@@ -153,7 +153,21 @@ extension Setting {
                     "concurrent_compactors",
                     \.concurrentCompactors,
                     1...64,
-                    "How many compactions may run at once."
+                    absent: "auto",
+                    "How many compactions may run at once; auto is one a core, and at least two."
+                ),
+                .number(
+                    "compaction_throughput",
+                    \.compactionThroughput,
+                    0...100_000,
+                    "The most MiB a second that compactions work through; 0 is no bound. They yield to "
+                        + "requests without one."
+                ),
+                .size(
+                    "disk_reserve",
+                    \.diskReserve,
+                    0...(1 << 40),
+                    "With less free space on the disk, only deletions and reads are served."
                 ),
             ]
         ),
@@ -187,6 +201,7 @@ extension Setting {
         "native_transport_port_ssl": "native_transport_port",
         "native_shard_aware_transport_port": "native_transport_port_shard_aware",
         "commitlog_sync_period_in_ms": "commitlog_sync_period",
+        "compaction_throughput_mb_per_sec": "compaction_throughput",
         "commitlog_sync_group_window": "commitlog_sync",
         "commitlog_segment_size_in_mb": "commitlog_segment_size",
         "batch_size_fail_threshold_in_kb": "batch_size_fail_threshold",

@@ -33,6 +33,12 @@ package final class NodeServer: Sendable {
     /// The port on which a client's own port chooses the shard; nil if there is none.
     package var shardAwarePort: Int? { cql.shardAwarePort }
 
+    /// How many compactions run at once: one a core, and at least two, so that small ones need not wait for
+    /// a large one.
+    private static func compactors(_ configuration: Configuration, _ processorCount: Int) -> Int {
+        configuration.concurrentCompactors ?? max(2, processorCount)
+    }
+
     /// Opens the data folder and starts the listeners.
     package static func start(
         _ configuration: Configuration,
@@ -43,7 +49,11 @@ package final class NodeServer: Sendable {
         let pools = [
             ThreadPoolExecutor(threads: shardCount + 1),
             ThreadPoolExecutor(threads: max(1, shardCount / 2)),
-            ThreadPoolExecutor(threads: configuration.concurrentCompactors),
+            ThreadPoolExecutor(
+                threads: NodeServer.compactors(configuration, processorCount),
+                name: "compaction",
+                yields: true
+            ),
             ThreadPoolExecutor(threads: max(8, shardCount * 4), name: "reading"),
         ]
         let environment = Environment(
@@ -57,7 +67,11 @@ package final class NodeServer: Sendable {
         )
         let node = try Node.open(
             environment: environment,
-            options: NodeOptions(configuration, shardCount: shardCount),
+            options: NodeOptions(
+                configuration,
+                shardCount: shardCount,
+                compactors: compactors(configuration, processorCount)
+            ),
             executors: loops.executors,
             systemSchema: QueryProcessor.systemSchema
         )
@@ -110,11 +124,14 @@ private final class ServerBox: Sendable {
 
 extension NodeOptions {
     /// The engine's part of a configuration. Sizes that are a node's are shared among its shards.
-    init(_ configuration: Configuration, shardCount: Int) {
+    init(_ configuration: Configuration, shardCount: Int, compactors: Int) {
         self.init(dataDirectory: configuration.dataDirectory, shardCount: shardCount)
         store.memtableSpace = max(configuration.memtableSpace / shardCount, 1 << 20)
         store.unflushedSpaceMax = store.memtableSpace * 3
         store.blockCacheSize = configuration.blockCacheSize / shardCount
+        store.concurrentCompactions = max(2, compactors / shardCount)
+        store.compactionThroughput = (configuration.compactionThroughput << 20) / shardCount
+        store.diskReserve = configuration.diskReserve
         commitLog.segmentSize = configuration.commitLogSegmentSize
         switch configuration.commitLogSync {
         case .group: commitLog.sync = .group

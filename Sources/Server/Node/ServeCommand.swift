@@ -3,6 +3,7 @@
 package import ArgumentParser
 import Foundation
 internal import Node
+import Storage
 
 /// `tholos serve`: a node, until it is told to stop.
 package struct ServeCommand: AsyncParsableCommand {
@@ -113,6 +114,7 @@ package struct ServeCommand: AsyncParsableCommand {
         if let port = server.shardAwarePort {
             line("CQL, shard-aware, on \(settings.rpcAddress):\(port)")
         }
+        server.node.tasks.onNotice { line($0) }
         line("Ready in \(milliseconds) ms")
     }
 

@@ -30,6 +30,14 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
     /// Whether a job that looks for work is queued on the executor.
     private var isWakeQueued = false
     private var failure: CommitLogError?
+    /// The payloads, each after its length in four bytes, of records that found no room. Those who wrote
+    /// them were told; but their memtables have them, so the log gets them before anything else, lest a
+    /// power loss take a part of a mutation.
+    private var owed = ByteWriter(capacity: 64)
+    private var isOwedTimed = false
+    /// Called when what was owed is appended again, with where it ends at most: memtables that have it need
+    /// that segment too.
+    package var onOwedAppended: ((CommitLogPosition) -> Void)?
     /// Whether `close` was called, and what to call when nothing is left to write.
     private var isClosed = false
     private var closeDone: (@Sendable (CommitLogError?) -> Void)?
@@ -129,10 +137,8 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
         guard payload.count <= payloadMax else {
             throw .tooLarge(size: payload.count, limit: payloadMax)
         }
-        let size = RecordLogFormat.recordOverhead + payload.count
-        if segment == nil || offset + size > options.segmentSize { roll() }
-        let position = position
-        appendRecord(payload)
+        appendOwed()
+        let position = appendPayload(payload)
         if options.sync != .group, filling.bytes.count < CommitLog.earlyBytesMax {
             early.append(completion)
         } else {
@@ -145,10 +151,20 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
     /// Calls `completion` on the executor, maybe within this call, when all that was appended before is
     /// durable, in periodic mode too, or with the reason why that isn't known.
     package func whenDurable(_ completion: @escaping @Sendable (CommitLogError?) -> Void) {
-        if failure != nil || filling.isEmpty && !isWriting && !needsSync { return completion(failure) }
+        let isAtRest = filling.isEmpty && !isWriting && !needsSync && owed.count == 0
+        if failure != nil || isAtRest { return completion(failure) }
+        appendOwed()
         filling.completions.append(completion)
         isSyncDue = true
         wake()
+    }
+
+    private func appendPayload(_ payload: ByteView) -> CommitLogPosition {
+        let size = RecordLogFormat.recordOverhead + payload.count
+        if segment == nil || offset + size > options.segmentSize { roll() }
+        let position = position
+        appendRecord(payload)
+        return position
     }
 
     private func appendRecord(_ payload: ByteView) {
@@ -225,11 +241,14 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
         environment.background.execute { [self] in
             let result = Result { () throws(FileError) in try files.write(batch, sync: sync) }
             // A segment that can't be removed costs space and a longer replay, nothing else.
-            var isRemoved = false
-            if case .success = result { isRemoved = (try? files.remove(removals)) != nil }
-            executor.execute { [self, isRemoved] in
+            let isRemoved = (try? files.remove(removals)) != nil
+            var goesOn = true
+            if case .failure(let error) = result {
+                goesOn = files.leaveSegment(after: error, options.sync)
+            }
+            executor.execute { [self, goesOn] in
                 if isRemoved { removing.removeAll { removals.contains($0) } }
-                finish(batch, result)
+                finish(batch, result, goesOn: goesOn)
             }
         }
     }
@@ -241,8 +260,13 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
         environment.background.execute { [prepared, nextSegment] in prepared.prepare(nextSegment) }
     }
 
-    private func finish(_ batch: CommitLogBatch, _ result: Result<Void, FileError>) {
+    private func finish(
+        _ batch: CommitLogBatch,
+        _ result: Result<Void, FileError>,
+        goesOn: Bool
+    ) {
         isWriting = false
+        if case .failure(let cause) = result, goesOn { return leaveSegment(batch, cause) }
         var error: CommitLogError?
         if case .failure(let cause) = result { error = .failed(cause) }
         let completions = batch.completions
@@ -251,6 +275,62 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
         if let error { failure = error } else { dispatch() }
         for completion in completions { completion(error) }
         if error != nil { failFilling() }
+    }
+
+    /// After the disk was full: tells those whose records may be lost, and has the next record begin a
+    /// segment of a new run, since the end of this one is unknown.
+    private func leaveSegment(_ batch: CommitLogBatch, _ cause: FileError) {
+        let completions = batch.completions + filling.completions
+        owe(batch)
+        owe(filling)
+        batch.removeAll()
+        spare = batch
+        filling.removeAll()
+        if let segment { olderSegments.append(segment.segment) }
+        segment = nil
+        offset = 0
+        durable = 0
+        needsSync = false
+        dispatch()
+        for completion in completions { completion(.noRoom(cause)) }
+    }
+
+    /// Keeps the payloads of a batch that was not written.
+    private func owe(_ batch: CommitLogBatch) {
+        let bytes = batch.bytes.view
+        var start = 0
+        while start < bytes.count {
+            let count = Int(bytes.loadLittleEndian(start + 8, as: UInt32.self))
+            let end = start + RecordLogFormat.recordOverhead + count
+            // A seal has no payload.
+            if count > 0 {
+                owed.appendLittleEndian(UInt32(count))
+                owed.append(bytes[start + RecordLogFormat.recordOverhead..<end])
+            }
+            start = end
+        }
+        guard owed.count > 0, !isOwedTimed, !isClosed else { return }
+        isOwedTimed = true
+        executor.schedule(after: 1_000_000_000) { [self] in
+            isOwedTimed = false
+            guard failure == nil, !isClosed, owed.count > 0 else { return }
+            appendOwed()
+            wake()
+        }
+    }
+
+    /// Appends again what found no room.
+    private func appendOwed() {
+        guard owed.count > 0 else { return }
+        var bytes = ByteWriter(capacity: 64)
+        swap(&bytes, &owed)
+        var start = 0
+        while start < bytes.count {
+            let count = Int(bytes.view.loadLittleEndian(start, as: UInt32.self))
+            _ = appendPayload(bytes.view[start + 4..<start + 4 + count])
+            start += 4 + count
+        }
+        onOwedAppended?(position)
     }
 
     /// After a failure nothing more is written, since what is on disk is not known.
@@ -302,6 +382,7 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
         done: @escaping @Sendable (CommitLogError?) -> Void
     ) {
         invariant(!isClosed, "a commit log is closed once")
+        if keepingRecords, failure == nil { appendOwed() }
         isClosed = true
         closeDone = done
         keepsRecords = keepingRecords
@@ -315,8 +396,10 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
     private func finishClosing(_ done: @escaping @Sendable (CommitLogError?) -> Void) {
         let seal = CommitLogBatch()
         var removals: [UInt64] = []
-        if failure == nil, let segment {
-            if keepsRecords {
+        if failure == nil {
+            if !keepsRecords {
+                removals = olderSegments + [segment?.segment].compactMap(\.self)
+            } else if let segment {
                 RecordLogFormat.appendRecord(
                     .empty,
                     salt: segment.salt,
@@ -324,8 +407,6 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
                     durable: offset,
                     to: &seal.bytes
                 )
-            } else {
-                removals = olderSegments + [segment.segment]
             }
         }
         environment.background.execute { [self, removals] in

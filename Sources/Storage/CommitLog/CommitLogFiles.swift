@@ -36,6 +36,24 @@ final class CommitLogFiles: @unchecked Sendable {  // Owner: the one background 
         hasUnsynced = false
     }
 
+    /// Leaves a segment whose end is unknown since the disk was full, so that the next record begins a new
+    /// one; false when that isn't safe, since something that was acknowledged can't be made durable.
+    ///
+    /// Everything that group mode has acknowledged was synced before. Other modes have to sync what came
+    /// before the failure now, and cannot after a sync that failed.
+    func leaveSegment(after error: FileError, _ sync: CommitLogOptions.Sync) -> Bool {
+        guard error.reason == .diskFull else { return false }
+        if sync != .group {
+            guard error.operation != .sync, (try? self.sync()) != nil else { return false }
+        }
+        current?.close()
+        current = nil
+        hasUnsynced = false
+        // What was set aside for a later segment is room too.
+        _ = spare.take(0)
+        return true
+    }
+
     /// Closes the file. What was not synced is not durable.
     func close() {
         current?.close()

@@ -85,18 +85,21 @@ final class CompactionJob: @unchecked Sendable {  // Owner: the background step 
         left = plan.inputs.map { Input(sstable: $0, ranges: $0.ranges ?? plan.owned) }
     }
 
+    /// The bytes of keys and values that the last step has handled.
+    private(set) var stepBytes = 0
+
     /// Merges until about `budget` bytes of keys and values have passed or a slice is complete. After an
     /// error only `abandon` may follow.
     func step(_ files: TableFiles, budget: Int) throws(StorageError) -> Progress {
+        stepBytes = 0
         if plan.reason == .expired { return try drop(files) }
-        var spent = 0
-        while spent < budget {
+        while stepBytes < budget {
             if cursor == nil {
                 guard isInSlice || beginSlice() else { return .finished }
                 guard let part = parts.popFirst() else { return .published(try endSlice(files)) }
                 cursor = makeCursor(part)
             }
-            spent += try merge(files, budget: budget - spent)
+            stepBytes += try merge(files, budget: budget - stepBytes)
         }
         return .more
     }

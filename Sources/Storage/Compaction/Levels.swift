@@ -93,9 +93,7 @@ package struct Levels: Sendable {
                 above += file.size
             }
         }
-        // What proved to be new data the last time needs no such hurry; but it may be otherwise now.
-        let share = max(conditions.replacedShare ?? 1, Levels.replacedShareMin)
-        guard Double(above) * share > bound * Double(largest) else { return nil }
+        guard Double(above) * expectedShare > bound * Double(largest) else { return nil }
         let idle = files.filter { !$0.isBusy }
         // What overlaps nothing stays where it is.
         let inputs = idle.filter { file in
@@ -108,6 +106,21 @@ package struct Levels: Sendable {
             sliceCount: sliceCount(for: inputs, of: files),
             upperSize: above
         )
+    }
+
+    /// What proved to be new data the last time needs no such hurry; but it may be otherwise now.
+    private var expectedShare: Double { max(conditions.replacedShare ?? 1, Levels.replacedShareMin) }
+
+    /// The part of the largest level that lower ones may replace, those that are being merged included; nil
+    /// while the largest is so small that it is no measure.
+    func replacedShare(_ files: [SSTableFacts]) -> Double? {
+        let base = flushSize(files)
+        let levels = files.map { level(density($0), flushSize: base) }
+        guard let top = levels.max(), top > 0 else { return nil }
+        let largest = zip(files, levels).reduce(0) { $1.1 == top ? $0 + $1.0.size : $0 }
+        let all = files.reduce(0) { $0 + $1.size }
+        guard Double(largest) > 16 * base else { return nil }
+        return Double(all - largest) * expectedShare / Double(largest)
     }
 
     /// However new the data was the last time, at least this part is taken to replace something.

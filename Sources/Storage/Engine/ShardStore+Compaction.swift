@@ -23,9 +23,6 @@ final class RunningCompaction: Sendable {
 }
 
 extension ShardStore {
-    /// Bytes of keys and values that a compaction merges in one go.
-    private static let stepSize = 256 << 10
-
     // MARK: Choosing
 
     /// Starts the compactions that a table's strategy asks for, as many as may run.
@@ -33,9 +30,15 @@ extension ShardStore {
         startIndexBuild(table)
         guard options.compactsAutomatically, !isClosed else { return }
         let settings = CompactionSettings(table.schema.options)
-        guard settings.isEnabled, !table.sstables.isEmpty else { return }
-        let strategy = CompactionStrategy(settings, conditions(table))
-        for choice in strategy.choose(facts(table)) {
+        let conditions = conditions(table)
+        let facts = facts(table)
+        measureBacklog(table, settings, conditions, facts)
+        guard settings.isEnabled, !facts.isEmpty else { return }
+        for choice in CompactionStrategy(settings, conditions).choose(facts) {
+            // A full disk must have room for what it gets before anything goes.
+            let size = facts.filter { choice.inputs.contains($0.number) }.reduce(0) { $0 + $1.size }
+            let isTooLarge = disk.isFull && size / choice.sliceCount > disk.free / 2
+            if isTooLarge, choice.reason != .expired { continue }
             guard choice.reason == .expired || compactions.count < options.concurrentCompactions
             else {
                 tablesToCompact.insert(table.schema.storageID)
@@ -43,6 +46,24 @@ extension ShardStore {
             }
             compact(table, choice) { _ in }
         }
+    }
+
+    /// Notes how far compaction of a table is behind.
+    private func measureBacklog(
+        _ table: TableStore,
+        _ settings: CompactionSettings,
+        _ conditions: CompactionConditions,
+        _ facts: [SSTableFacts]
+    ) {
+        table.backlog = Backlog()
+        if settings.isEnabled {
+            let levels = Levels(settings, conditions)
+            table.backlog.files = Backlog.files(depth: levels.overlapMax(facts))
+            if let bound = settings.replacedShareMax, let share = levels.replacedShare(facts) {
+                table.backlog.replaced = Backlog.replaced(share, bound: bound)
+            }
+        }
+        measureFiles()
     }
 
     /// Looks for files that have expired since: those may need no write to be dropped.
@@ -148,37 +169,65 @@ extension ShardStore {
             job: CompactionJob(plan)
         )
         compactions.append(compaction)
-        let before = facts(table).filter { numbers.contains($0.number) }.reduce(0) { $0 + $1.size }
-        let outcome = CompactionOutcome(choice: choice, inputSize: before, done: done)
-        step(compaction, table, outcome)
+        let facts = facts(table).filter { numbers.contains($0.number) }
+        let size = facts.reduce(0) { $0 + $1.size }
+        let task = BackgroundTask(
+            id: UUID(random: environment.random.next(), environment.random.next()),
+            kind: choice.reason.kind,
+            keyspace: table.schema.keyspace,
+            table: table.schema.name,
+            shard: index,
+            sstables: inputs.count,
+            directory: files.folder(table.schema),
+            total: size,
+            predictedSize: choice.reason == .expired ? 0 : size,
+            startedAt: environment.clock.monotonicNanoseconds()
+        )
+        files.tasks.begin(task)
+        let outcome = CompactionOutcome(choice: choice, inputSize: size, done: done)
+        let first = facts.map(\.tokens.first).min() ?? .min
+        let last = facts.map(\.tokens.last).max() ?? .max
+        runInSteps(task.kind) { [self] in
+            let ended = step(compaction, table, outcome)
+            if ended {
+                files.tasks.end(task.id)
+                return nil
+            }
+            if let token = compaction.job.lastToken, token >= first {
+                // Partitions are spread evenly over the tokens.
+                let share = tokenSpace.share(of: TokenRange(first, token))
+                let whole = tokenSpace.share(of: TokenRange(first, last))
+                files.tasks.advance(task.id, to: Int(min(1, share / whole) * Double(size)))
+            }
+            return compaction.job.stepBytes
+        }
     }
 
-    /// Runs the next step in the background, and so on to the end.
+    /// Runs one step in the background; whether it was the last one.
     private func step(
         _ compaction: RunningCompaction,
         _ table: TableStore,
         _ outcome: CompactionOutcome
-    ) {
-        environment.compacting.execute { [self] in
-            if compaction.isCancelled {
-                compaction.job.abandon()
-                executor.execute { [self] in finishCompaction(compaction, table, outcome, nil) }
-                return
-            }
-            do throws(StorageError) {
-                switch try compaction.job.step(files, budget: ShardStore.stepSize) {
-                case .more: step(compaction, table, outcome)
-                case .published(let output):
-                    executor.execute { [self] in adopt(output, table, outcome) }
-                    step(compaction, table, outcome)
-                case .finished:
-                    executor.execute { [self] in finishCompaction(compaction, table, outcome, nil) }
-                }
-            } catch {
-                compaction.job.abandon()
-                executor.execute { [self] in finishCompaction(compaction, table, outcome, error) }
-            }
+    ) -> Bool {
+        if compaction.isCancelled {
+            compaction.job.abandon()
+            executor.execute { [self] in finishCompaction(compaction, table, outcome, nil) }
+            return true
         }
+        do throws(StorageError) {
+            switch try compaction.job.step(files, budget: ShardStore.stepSize) {
+            case .more: return false
+            case .published(let output):
+                executor.execute { [self] in adopt(output, table, outcome) }
+                return false
+            case .finished:
+                executor.execute { [self] in finishCompaction(compaction, table, outcome, nil) }
+            }
+        } catch {
+            compaction.job.abandon()
+            executor.execute { [self] in finishCompaction(compaction, table, outcome, error) }
+        }
+        return true
     }
 
     /// Takes note that a slice of a compaction is live.
@@ -211,6 +260,7 @@ extension ShardStore {
         if let error {
             // What was not merged stays live; the next flush of the table tries again.
             lastBackgroundError = error
+            noteDiskError(error)
         } else if !compaction.isCancelled {
             if let share = outcome.replacedShare { table.replacedShare = share }
             if self.table(storageID: table.schema.storageID) === table { startCompaction(table) }
@@ -258,5 +308,16 @@ final class CompactionOutcome: @unchecked Sendable {  // Owner: the shard's exec
         guard choice.reason == .replaced, choice.upperSize > 0 else { return nil }
         let gone = Double(inputSize - outputSize) / Double(choice.upperSize)
         return min(1, max(0, gone))
+    }
+}
+
+extension CompactionChoice.Reason {
+    /// What tools call it.
+    var kind: BackgroundTask.Kind {
+        switch self {
+        case .expired: .expiry
+        case .tombstones: .tombstoneCompaction
+        case .level, .replaced, .window, .request: .compaction
+        }
     }
 }

@@ -32,11 +32,34 @@ extension ShardStore {
         table.isFlushRunning = true
         backgroundJobs += 1
         let job = FlushJob(memtable: memtable, schema: table.schema, ranges: tokenRanges)
+        let task = BackgroundTask(
+            id: UUID(random: environment.random.next(), environment.random.next()),
+            kind: .flush,
+            keyspace: table.schema.keyspace,
+            table: table.schema.name,
+            shard: index,
+            sstables: 0,
+            directory: files.folder(table.schema),
+            total: memtable.byteCount,
+            predictedSize: memtable.byteCount,
+            startedAt: environment.clock.monotonicNanoseconds()
+        )
         whenLogged(memtable) { [self] error in
             if let error { return finishFlush(table, memtable, .failure(.commitLog(error))) }
-            environment.flushing.execute { [self] in
-                let result = Result { () throws(StorageError) in try job.run(files) }
-                executor.execute { [self] in finishFlush(table, memtable, result) }
+            files.tasks.begin(task)
+            runInSteps(.flush) { [self] in
+                do throws(StorageError) {
+                    guard let sstable = try job.step(files, budget: ShardStore.stepSize) else {
+                        files.tasks.advance(task.id, to: job.done)
+                        return ShardStore.stepSize
+                    }
+                    executor.execute { [self] in finishFlush(table, memtable, .success(sstable)) }
+                } catch {
+                    job.abandon()
+                    executor.execute { [self] in finishFlush(table, memtable, .failure(error)) }
+                }
+                files.tasks.end(task.id)
+                return nil
             }
         }
     }
@@ -67,6 +90,7 @@ extension ShardStore {
         case .failure(let error):
             lastBackgroundError = error
             table.flushFailures += 1
+            noteDiskError(error)
             let waiters = table.flushWaiters
             table.flushWaiters.removeAll()
             for waiter in waiters { waiter.done(error) }
@@ -104,28 +128,64 @@ extension ShardStore {
     }
 }
 
-/// Writes one memtable to an SSTable and makes it live.
-struct FlushJob: Sendable {
-    let memtable: Memtable
-    let schema: TableSchema
-    let ranges: [TokenRange]
+/// Writes one memtable to an SSTable and makes it live, in steps.
+final class FlushJob: @unchecked Sendable {  // Owner: the background step that runs.
+    private let memtable: Memtable
+    private let cursor: MemtableCursor
+    private let schema: TableSchema
+    private let ranges: [TokenRange]
+    private var output: TableFiles.Output?
+    /// The bytes of keys and values that were written.
+    private(set) var done = 0
 
-    /// The new SSTable; nil when the memtable holds nothing.
-    func run(_ files: TableFiles) throws(StorageError) -> LiveSSTable? {
-        let settings = CompressionSettings(schema.options.compression, level: 0)
-        let dictionary = DictionaryTrainer.train(from: memtable, settings)
-        let output = try files.makeWriter(schema, origin: .flush, level: 0, dictionary: dictionary)
-        let cursor = MemtableCursor(memtable)
+    init(memtable: Memtable, schema: TableSchema, ranges: [TokenRange]) {
+        self.memtable = memtable
+        cursor = MemtableCursor(memtable)
         cursor.seek(atOrAfter: .empty)
+        self.schema = schema
+        self.ranges = ranges
+    }
+
+    /// Writes about `budget` bytes of keys and values. After an error only `abandon` may follow.
+    ///
+    /// - Returns: nil when there is more; else the new SSTable, which is nil when the memtable holds
+    ///   nothing.
+    func step(_ files: TableFiles, budget: Int) throws(StorageError) -> LiveSSTable?? {
+        if output == nil {
+            let settings = CompressionSettings(schema.options.compression, level: 0)
+            let dictionary = DictionaryTrainer.train(from: memtable, settings)
+            output = try files.makeWriter(
+                schema,
+                origin: .flush,
+                level: 0,
+                dictionary: dictionary
+            )
+        }
+        guard let output else { return nil }
+        let end = done + budget
+        while cursor.isValid {
+            guard done < end else { return nil }
+            try output.writer.add(key: cursor.key, value: cursor.value)
+            done += cursor.key.count + cursor.value.count
+            cursor.next()
+        }
+        self.output = nil
+        return .some(try files.publish(output, schema: schema, ranges: ranges, removing: []))
+    }
+
+    /// Removes the output that isn't complete.
+    func abandon() {
+        output?.writer.abandon()
+        output = nil
+    }
+
+    /// Does all of it.
+    func run(_ files: TableFiles) throws(StorageError) -> LiveSSTable? {
         do throws(StorageError) {
-            while cursor.isValid {
-                try output.writer.add(key: cursor.key, value: cursor.value)
-                cursor.next()
-            }
+            return try step(files, budget: .max / 2) ?? nil
         } catch {
-            output.writer.abandon()
+            abandon()
             throw error
         }
-        return try files.publish(output, schema: schema, ranges: ranges, removing: [])
     }
 }

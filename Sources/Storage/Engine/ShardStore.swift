@@ -21,13 +21,24 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
     package let blocks: ShardBlocks
     private(set) var log: CommitLog?
 
-    private var tables: [UUID: TableStore] = [:] { didSet { lastTable = nil } }
+    private(set) var tables: [UUID: TableStore] = [:] { didSet { lastTable = nil } }
     /// The table that was asked for last: nearly always the next one too, and found without a hash.
     private var lastTable: (id: UUID, table: TableStore)?
     /// The bytes of all memtables: active ones, and with those being flushed.
     private var activeBytes = 0
-    private var unflushedBytes = 0
-    private var waitingWrites: [WaitingWrite] = []
+    private(set) var unflushedBytes = 0
+    /// Writes that are held up, and whether they are being let go or have a timer.
+    var heldWrites = WriteQueue()
+    var isReleasing = false
+    var isReleaseTimed = false
+    /// How far background work is behind; `sharedBacklog` is what its threads see of it.
+    var backlog = Backlog()
+    let sharedBacklog = SharedBacklog()
+    let pacing: BackgroundPacing
+    var disk = DiskState()
+    /// How writes are taken, and what of it the tools were told last.
+    var admission: WriteAdmission
+    var published: WriteAdmission
     var isClosed = false
     /// The last failure of a flush or compaction that hasn't been followed by a success.
     package internal(set) var lastBackgroundError: StorageError?
@@ -37,11 +48,6 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
     var compactions: [RunningCompaction] = []
     /// The storage ids of tables whose compactions wait for others to end.
     var tablesToCompact: Set<UUID> = []
-
-    private struct WaitingWrite {
-        let mutation: [UInt8]
-        let completion: @Sendable (WriteError?) -> Void
-    }
 
     /// A store without tables.
     package init(
@@ -59,13 +65,21 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
         self.executor = executor
         self.files = files
         self.options = options
+        pacing = BackgroundPacing(compactionThroughput: options.compactionThroughput)
+        admission = WriteAdmission(shard: index)
+        published = admission
         self.blocks = ShardBlocks(cache: BlockCache(capacity: options.blockCacheSize))
     }
 
     /// Begins to take writes, once recovery is done.
     package func start(log: CommitLog) {
         self.log = log
+        log.onOwedAppended = { [unowned self] position in
+            for table in tables.values { table.noteReplay(upTo: position) }
+        }
         startMaintenance()
+        files.tasks.note(admission)
+        if options.diskReserve > 0 { checkDisk() }
         // What a crash or a stop kept from being built.
         executor.execute { [self] in
             for table in allTables {
@@ -117,45 +131,66 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
         for sstable in table.sstables { blocks.cache.removeFile(sstable.number) }
         for waiter in table.flushWaiters { waiter.done(nil) }
         discardLog()
-        runWaitingWrites()
+        measureMemory()
+        measureFiles()
+        releaseWrites()
     }
 
     // MARK: Writing
 
     /// Writes a mutation (`MutationWriter`). `completion` is called on the executor when the commit
     /// log has it, as its sync mode says, or when it is refused.
+    ///
+    /// - Parameter atOnce: whether it is not held up however far background work is behind: a write that
+    ///   follows from a read of the same turn. The caller has asked `hasRoom`.
     package func write(
         _ mutation: ByteView,
+        atOnce: Bool = false,
         completion: @escaping @Sendable (WriteError?) -> Void
     ) {
-        guard !isClosed, let log else { return completion(.closed) }
         guard mutation.count <= options.mutationSizeMax else {
             return completion(
                 .tooLarge(size: mutation.count, limit: options.mutationSizeMax)
             )
         }
-        if unflushedBytes > options.unflushedSpaceMax {
+        if !hasRoom, let cause = lastBackgroundError,
+            tables.values.contains(where: { $0.flushFailures > 0 })
+        {
             // A compaction that failed holds up nobody: the flush that runs will make room.
-            if let cause = lastBackgroundError, tables.values.contains(where: { $0.flushFailures > 0 }) {
-                return completion(.flushFailing(cause))
-            }
-            waitingWrites.append(WaitingWrite(mutation: mutation.array, completion: completion))
-            return
+            return completion(.flushFailing(cause))
         }
+        if !atOnce, holdUp(mutation, completion) { return }
+        admit(mutation, completion: completion)
+    }
+
+    /// Takes a write that has waited as long as it had to.
+    func admit(_ mutation: ByteView, completion: @escaping @Sendable (WriteError?) -> Void) {
+        guard !isClosed, let log else { return completion(.closed) }
         if let unknown = firstUnknownTable(mutation) { return completion(.unknownTable(unknown)) }
+        if disk.isFull, !ShardStore.isDeletion(mutation) {
+            admission.refusedWrites += 1
+            noteAdmission()
+            return completion(.diskFull(path: files.root, reserve: options.diskReserve))
+        }
         let position: CommitLogPosition
         do throws(CommitLogError) {
-            position = try log.append(mutation) { error in
-                completion(error.map { .commitLog($0) })
+            position = try log.append(mutation) { [self] error in
+                guard let error else { return completion(nil) }
+                noteDiskError(.commitLog(error))
+                completion(.commitLog(error))
             }
         } catch {
             return completion(.commitLog(error))
         }
         apply(mutation, at: position)
         if activeBytes > options.memtableSpace { flushLargest() }
+        if unflushedBytes > options.memtableSpace { measureMemory() }
+        guard options.diskReserve > 0 else { return }
+        disk.bytesUnchecked += mutation.count
+        if disk.bytesUnchecked > DiskState.checkInterval { checkDisk() }
     }
 
-    /// Whether a write would be taken at once and not wait for a flush.
+    /// Whether there is memory for a write.
     package var hasRoom: Bool { unflushedBytes <= options.unflushedSpaceMax }
 
     private func firstUnknownTable(_ mutation: ByteView) -> UUID? {
@@ -232,13 +267,6 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
         if activeBytes > options.memtableSpace { try flushNow() }
     }
 
-    private func runWaitingWrites() {
-        while !waitingWrites.isEmpty, unflushedBytes <= options.unflushedSpaceMax || isClosed {
-            let write = waitingWrites.removeFirst()
-            write.mutation.withView { self.write($0, completion: write.completion) }
-        }
-    }
-
     // MARK: Memory
 
     /// Rotates the table with the most bytes in its active memtable and starts its flush.
@@ -261,7 +289,8 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
     func release(bytes: Int) {
         unflushedBytes -= bytes
         discardLog()
-        runWaitingWrites()
+        measureMemory()
+        releaseWrites()
     }
 
     /// Lets go of the commit-log segments that no memtable needs any more.
@@ -292,7 +321,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
     package func close(done: @escaping @Sendable (StorageError?) -> Void) {
         isClosed = true
         cancelCompactions()
-        runWaitingWrites()
+        releaseWrites()
         flushAll { [self] error in
             whenIdle { [self] in
                 guard let log else { return done(error) }

@@ -4,7 +4,8 @@
 package struct StoreOptions: Sendable {
     /// Memtables are flushed when together they take more than this.
     package var memtableSpace = 64 << 20
-    /// Writes wait when memtables that are being flushed and active ones together take more than this.
+    /// Memtables that are being flushed and active ones together take at most about this: on the way there
+    /// writes are held up more and more, and at last wait.
     package var unflushedSpaceMax = 256 << 20
     /// The most bytes of decompressed blocks that are kept.
     package var blockCacheSize = 64 << 20
@@ -12,6 +13,11 @@ package struct StoreOptions: Sendable {
     package var mutationSizeMax = 16 << 20
     /// Whether SSTables are compacted by themselves, as their table's strategy chooses.
     package var compactsAutomatically = true
+    /// The most bytes a second that compactions may handle; 0 for no bound.
+    package var compactionThroughput = 0
+    /// Bytes of the disk that are kept free for deletions and compactions: with less, other writes are
+    /// refused.
+    package var diskReserve = 0
     /// How many compactions may run at once.
     package var concurrentCompactions = 2
     /// Seconds between two looks for SSTables that have expired or are full of old deletions.

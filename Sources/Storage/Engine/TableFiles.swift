@@ -16,6 +16,8 @@ package final class TableFiles: Sendable {
     package let manifest: Manifest
     /// How far secondary indexes are built.
     package let indexBuilds = IndexBuilds()
+    /// What runs in the background.
+    package let tasks = BackgroundTasks()
 
     package init(environment: Environment, root: String, manifest: Manifest) {
         self.environment = environment
@@ -61,7 +63,7 @@ package final class TableFiles: Sendable {
         dictionary: TrainedDictionary? = nil
     ) throws(StorageError) -> Output {
         // Without a manifest nothing becomes live: each retry would leave a file behind.
-        if let failure = manifest.failed { throw failure }
+        try manifest.recover()
         let number = manifest.takeFileNumber()
         let path = path(number, schema)
         var encoded = ByteWriter()

@@ -64,6 +64,8 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
     /// What part of what was merged into the largest level replaced something there; see
     /// `CompactionConditions`.
     var replacedShare: Double?
+    /// How far compactions are behind.
+    var backlog = Backlog()
     var flushFailures = 0
     /// How often building an index has failed since it last succeeded.
     var buildFailures = 0
@@ -105,6 +107,17 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
         replayable.removeAll { $0.segment < oldestSegment }
         let memtables = flushing + [active].compactMap(\.self)
         return (memtables.map(\.minTimestamp) + replayable.map(\.minTimestamp)).min() ?? .max
+    }
+
+    /// Takes note that a restart may replay what memtables hold up to this place of the log.
+    func noteReplay(upTo position: CommitLogPosition) {
+        for memtable in flushing + [active].compactMap(\.self) where memtable.lastPosition != nil {
+            memtable.lastPosition = position
+        }
+        if let index = replayable.indices.last {
+            replayable[index].segment = max(replayable[index].segment, position.segment)
+            replayable[index].minTimestamp = replayable.map(\.minTimestamp).min() ?? .max
+        }
     }
 
     // MARK: Writing

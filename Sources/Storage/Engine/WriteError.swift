@@ -12,6 +12,8 @@ package enum WriteError: Error, Sendable, CustomStringConvertible {
     case commitLog(CommitLogError)
     /// Memtables are full because they can't be flushed. Nothing was written.
     case flushFailing(StorageError)
+    /// The disk is full, so only deletions are taken. Nothing was written.
+    case diskFull(path: String, reserve: Int)
     /// The store is closed or closing. Nothing was written.
     case closed
 
@@ -23,6 +25,9 @@ package enum WriteError: Error, Sendable, CustomStringConvertible {
         case .commitLog(let error): error.description
         case .flushFailing(let cause):
             "the memtables are full and can't be flushed: \(cause); writes go on when a flush succeeds"
+        case .diskFull(let path, let reserve):
+            "the disk of \(path) is full (disk_reserve: \(reserve) bytes): only deletions and reads are"
+                + " served; free some space, and writes go on by themselves"
         case .closed: "the node is shutting down"
         }
     }

@@ -24,6 +24,8 @@ package final class Manifest: @unchecked Sendable {  // State: `lock`.
     private var log: RecordLogWriter?
     private var number: UInt64
     private var snapshotEnd = 0
+    /// The greatest number that a manifest was begun with: the next gets a greater one.
+    private var lastNumber: UInt64
     private var failure: StorageError?
 
     /// Opens the manifest in `directory`, which is made if need be, and writes a fresh snapshot.
@@ -40,6 +42,7 @@ package final class Manifest: @unchecked Sendable {  // State: `lock`.
         let loaded = try store.load()
         state = loaded.state
         number = loaded.number
+        lastNumber = loaded.number
         tornTail = loaded.tornTail
         do throws(FileError) {
             try rewrite()
@@ -86,16 +89,47 @@ package final class Manifest: @unchecked Sendable {  // State: `lock`.
     package func append(_ edits: [ManifestEdit]) throws(StorageError) -> Set<UInt64> {
         lock.lock()
         defer { lock.unlock() }
-        if let failure { throw failure }
+        try recoverLocked()
         guard let log else { throw .manifestClosed }
         do throws(FileError) {
             try log.append { writer in for edit in edits { edit.append(to: &writer) } }
             try log.sync()
-            let dead = state.apply(edits)
-            if log.size - snapshotEnd > rewriteSize { try rewrite() }
-            return dead
         } catch {
             failure = .manifestFailed(error)
+            throw .manifestFailed(error)
+        }
+        let dead = state.apply(edits)
+        if log.size - snapshotEnd > rewriteSize {
+            do throws(FileError) {
+                try rewrite()
+            } catch {
+                // These edits are durable. Which manifest counts isn't known, so later ones are refused.
+                failure = .manifestFailed(error)
+            }
+        }
+        return dead
+    }
+
+    /// Tries to go on after a full disk.
+    ///
+    /// - Throws: why edits are refused.
+    package func recover() throws(StorageError) {
+        lock.lock()
+        defer { lock.unlock() }
+        try recoverLocked()
+    }
+
+    /// A new manifest without the edit whose fate is unknown settles that it didn't happen. Called with the
+    /// lock held.
+    private func recoverLocked() throws(StorageError) {
+        guard let failure else { return }
+        guard case .manifestFailed(let cause) = failure, cause.reason == .diskFull, log != nil else {
+            throw failure
+        }
+        do throws(FileError) {
+            try rewrite()
+            self.failure = nil
+        } catch {
             throw .manifestFailed(error)
         }
     }
@@ -113,13 +147,13 @@ package final class Manifest: @unchecked Sendable {  // State: `lock`.
     /// object is shared.
     private func rewrite() throws(FileError) {
         let store = ManifestStore(directory: directory, fileSystem: environment.fileSystem)
-        let old = number
         let header = RecordLogFormat.Header(
             kind: .manifest,
-            segment: old + 1,
+            segment: lastNumber + 1,
             salt: environment.random.next(),
             startsRun: true
         )
+        lastNumber = header.segment
         let next = try store.writeSnapshot(state, header)
         log?.close()
         log = next

@@ -14,6 +14,10 @@ struct BlockOutput: ~Copyable {
 
     /// How much is gathered before it is handed to the file, in bytes.
     private static let pendingCount = 1 << 18
+    /// How much is handed to the file before it is made durable: in pieces, since one large sync at the end
+    /// would hold up those of commit logs.
+    private static let syncCount = 16 << 20
+    private var unsynced = 0
 
     /// Creates the file and its header.
     init(fileSystem: any FileSystem, path: String, salt: UInt64) throws(StorageError) {
@@ -63,6 +67,11 @@ struct BlockOutput: ~Copyable {
     private mutating func flush() throws(StorageError) {
         do throws(FileError) {
             try file.append(pending.view)
+            unsynced += pending.count
+            if unsynced >= BlockOutput.syncCount {
+                try file.sync()
+                unsynced = 0
+            }
         } catch {
             throw .file(error)
         }
