@@ -11,13 +11,13 @@ package struct BenchCommand: AsyncParsableCommand {
         commandName: "bench",
         abstract: "Measure the engine on this machine.",
         discussion: """
-            Each subcommand makes its own data in the folder that it is given and leaves it there.
+            A subcommand with --dir makes its own data in that folder and leaves it there.
 
             EXAMPLES
               tholos bench engine --dir ./bench-data
               tholos bench engine --dir ./bench-data --keys 1000000 --only fillrandom,readrandom
             """,
-        subcommands: [EngineBench.self, FormatsBench.self]
+        subcommands: [EngineBench.self, CompactionBench.self, FormatsBench.self]
     )
 
     package init() {}
