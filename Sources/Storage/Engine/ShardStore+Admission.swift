@@ -95,6 +95,7 @@ extension ShardStore {
             space: options.memtableSpace,
             limit: options.unflushedSpaceMax
         )
+        sharedBacklog.set(backlog.share)
     }
 
     /// Measures what compactions are behind, over all tables.
