@@ -10,6 +10,8 @@ package struct BackgroundTask: Sendable, Equatable {
         case compaction
         /// A compaction for the deletions that it can purge.
         case tombstoneCompaction = "tombstone compaction"
+        /// Files that are rewritten with their entries of a new index.
+        case indexBuild = "index build"
         /// Files that are dropped unread.
         case expiry
     }

@@ -317,6 +317,7 @@ extension CompactionChoice.Reason {
         switch self {
         case .expired: .expiry
         case .tombstones: .tombstoneCompaction
+        case .index: .indexBuild
         case .level, .replaced, .window, .request: .compaction
         }
     }
