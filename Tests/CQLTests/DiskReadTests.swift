@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CQL
 import Environment
 import Testing
 
@@ -67,6 +68,20 @@ struct DiskReadTests {
         }
         #expect(disk.diskReads > 100)
         #expect(disk.diskReadsOnShards == 0)
+    }
+
+    @Test("give the same rows in pages that end by the work they are", arguments: [1, 7, 60])
+    func pagesByWork(workMax: Int) throws {
+        var limits = QueryLimits()
+        limits.pageWorkMax = workMax
+        let memory = try TestProcessor()
+        let disk = try TestProcessor(isOnDisk: true, cacheSize: 1 << 20, limits: limits)
+        DiskReadTests.fill(memory)
+        DiskReadTests.fill(disk)
+        for query in DiskReadTests.queries where !query.contains("IN (0, 1) ORDER BY") {
+            let pages = disk.execute(query, pageSize: 90, pagesMax: 5000)
+            #expect(pages.replacing("--\n", with: "") == memory.execute(query), "\(query)")
+        }
     }
 
     @Test("of one block by many are one read")

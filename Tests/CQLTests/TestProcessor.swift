@@ -46,6 +46,7 @@ final class TestProcessor {
         files: MemoryFileSystem = MemoryFileSystem(),
         isOnDisk: Bool = false,
         cacheSize: Int = 0,
+        limits: QueryLimits = QueryLimits(),
         configure: (inout NodeOptions) -> Void = { _ in }
     ) throws {
         try self.init(
@@ -53,6 +54,7 @@ final class TestProcessor {
             shardCount: shardCount,
             disk: isOnDisk ? files : nil,
             cacheSize: cacheSize,
+            limits: limits,
             configure: configure
         )
     }
@@ -63,6 +65,7 @@ final class TestProcessor {
         shardCount: Int = 2,
         disk: MemoryFileSystem? = nil,
         cacheSize: Int = 0,
+        limits: QueryLimits = QueryLimits(),
         configure: (inout NodeOptions) -> Void = { _ in }
     ) throws {
         let isOnDisk = disk != nil
@@ -95,7 +98,11 @@ final class TestProcessor {
             executors: shards,
             systemSchema: QueryProcessor.systemSchema
         )
-        processor = QueryProcessor(node: node, system: SystemContext(hostID: node.hostID))
+        processor = QueryProcessor(
+            node: node,
+            system: SystemContext(hostID: node.hostID),
+            limits: limits
+        )
         let box = Box()
         BatchLog.replay(node) { box.replayed = $0 }
         Environment.runUntilIdle(executors)
@@ -110,11 +117,11 @@ final class TestProcessor {
 
     /// Executes a statement, all pages of it, and says what came of it: a line a row with `|` between
     /// columns, `--` between pages, `error:` and its message, or nothing.
-    func execute(_ text: String, pageSize: Int32? = nil) -> String {
+    func execute(_ text: String, pageSize: Int32? = nil, pagesMax: Int = 1000) -> String {
         var parameters = QueryParameters(pageSize: pageSize)
         var output = ""
-        // Rows never come without end: each page that goes on has at least one.
-        for _ in 0..<1000 {
+        // Rows never come without end.
+        for _ in 0..<pagesMax {
             let (answer, next) = executeOnce(text, parameters)
             output += answer
             guard let next else { return output }
@@ -133,6 +140,19 @@ final class TestProcessor {
         }
         Environment.runUntilIdle(executors)
         return boxes.map { answer($0).answer }
+    }
+
+    /// What the last statement, or page of one, cost, and its warnings.
+    private(set) var lastCost = ReadCost()
+    private(set) var lastWarnings: [String] = []
+
+    /// Merges each table's SSTables into one.
+    func compact() {
+        node.onEachShard({ shard, finish in
+            for table in shard.store.allTables { shard.store.compactAll(table) { _ in } }
+            finish(nil)
+        }, done: { _ in })
+        Environment.runUntilIdle(executors)
     }
 
     /// Writes everything to SSTables.
@@ -164,6 +184,8 @@ final class TestProcessor {
 
     private func answer(_ box: Box) -> (answer: String, next: [UInt8]?) {
         guard let outcome = box.outcome else { return ("error: no answer\n", nil) }
+        lastCost = outcome.cost
+        lastWarnings = outcome.warnings
         switch outcome.result {
         case .failure(let error): return ("error: \(error.message)\n", nil)
         case .success(.rows(let rows)): return (lines(rows), rows.metadata.pagingState)

@@ -210,10 +210,7 @@ final class ModelRun {
         node.settleShards()
         let partition = ModelTables.partitions[row.partition]
         let key = row.key(partition)
-        let found = try node.get(tables.schemas[table], key, columns: tables.columns(table))
-        let expected = models[table].visible(key, in: partition, now: now)
-        guard found != expected else { return }
-        throw ModelMismatch.row("get from table \(table)", key, found: found, expected: expected)
+        try get(table, key, in: partition)
     }
 
     private func slice(
@@ -306,8 +303,26 @@ final class ModelRun {
     private func get(_ table: Int, _ key: [UInt8], in partition: [UInt8]) throws {
         let found = try node.get(tables.schemas[table], key, columns: tables.columns(table))
         let expected = models[table].visible(key, in: partition, now: now)
-        guard found != expected else { return }
-        throw ModelMismatch.row("get from table \(table)", key, found: found, expected: expected)
+        guard found == expected else {
+            throw ModelMismatch.row("get from table \(table)", key, found: found, expected: expected)
+        }
+        let plain = tables.plainColumns(table)
+        for wanted in [[], Array(plain.prefix(1)), plain] {
+            let part = try node.get(
+                tables.schemas[table],
+                key,
+                columns: tables.columns(table),
+                wanted: wanted
+            )
+            let isSame = part?.values(of: wanted) == expected?.values(of: wanted)
+            guard !isSame else { continue }
+            throw ModelMismatch.row(
+                "get of columns \(wanted) from table \(table)",
+                key,
+                found: part,
+                expected: expected
+            )
+        }
     }
 
     // MARK: Crashes

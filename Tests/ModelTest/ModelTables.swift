@@ -62,6 +62,11 @@ struct ModelTables {
     /// The ids of the columns that a table has.
     func columns(_ table: Int) -> Set<UInt32> { Set(columnIDs[table].values) }
 
+    /// The ids of the columns that a table has, but for collections of cells.
+    func plainColumns(_ table: Int) -> [UInt32] {
+        columnIDs[table].filter { !$0.key.isCollection }.values.sorted()
+    }
+
     // MARK: Changes
 
     mutating func truncate(_ table: Int) {

@@ -281,11 +281,13 @@ final class TestNode {
         return rows
     }
 
-    /// One row by its key; nil when nothing of it is visible.
+    /// One row by its key; nil when nothing of it is visible. With `wanted`, no more than these columns,
+    /// and whether the row is there, has to be up to date.
     func get(
         _ table: TableSchema,
         _ key: [UInt8],
-        columns: Set<UInt32>? = nil
+        columns: Set<UInt32>? = nil,
+        wanted: [UInt32]? = nil
     ) throws -> VisibleRow? {
         let length = key.withView { Key.partitionLength(of: $0) }
         guard let store = store(table, key) else { return nil }
@@ -293,7 +295,12 @@ final class TestNode {
         return try read(on: shard(key)) {
             () throws(any Error) in
             try key.withView { view in
-                guard let value = try store.get(view, partitionLength: length) else { return nil }
+                let value = try store.get(
+                    view,
+                    partitionLength: length,
+                    wanted: wanted.map { WantedColumns($0, now: now) }
+                )
+                guard let value else { return nil }
                 let row = try VisibleRow(value, now: now, columns: columns)
                 return row.isEmpty ? nil : row
             }
@@ -330,6 +337,11 @@ struct VisibleRow: Equatable {
     var cells: [CellName: Value] = [:]
 
     var isEmpty: Bool { liveness == nil && cells.isEmpty }
+
+    /// The cells of some columns.
+    func values(of columns: [UInt32]) -> [CellName: Value] {
+        cells.filter { columns.contains($0.key.column) }
+    }
 
     init() {}
 

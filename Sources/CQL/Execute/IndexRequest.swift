@@ -131,6 +131,27 @@ enum RowCursor {
         }
     }
 
+    /// Sets how much one `next` may look at before it pauses. Of indexes, one step names few rows.
+    func limitWork(_ work: Int) {
+        if case .all(let cursor) = self { cursor.workMax = work }
+    }
+
+    /// After the last entry: whether it is only the last of a step.
+    var isPaused: Bool {
+        switch self {
+        case .all(let cursor): cursor.isPaused
+        case .indexed: false
+        }
+    }
+
+    /// What it has cost so far.
+    var cost: ReadCost {
+        switch self {
+        case .all(let cursor): cursor.cost
+        case .indexed: ReadCost()
+        }
+    }
+
     /// After the last entry: the key behind which the read goes on, if it does.
     var horizon: [UInt8]? {
         switch self {

@@ -21,6 +21,8 @@ final class PointReader: @unchecked Sendable {  // Owner: the shard's executor.
     private let storageID: UUID
     private let tableName: String
     private let decoder: RowDecoder
+    /// The columns that a row's value cells are looked at for; nil when elements of collections are.
+    private let wanted: [UInt32]?
     private var cells = ByteWriter(capacity: 256)
 
     init(_ plan: SelectPlan) {
@@ -34,6 +36,8 @@ final class PointReader: @unchecked Sendable {  // Owner: the shard's executor.
         storageID = plan.table.storageID
         tableName = plan.table.name
         decoder = RowDecoder(table: plan.table, slots: plan.slots)
+        let regular = plan.slots.filter { $0.kind == .regular }
+        wanted = regular.contains { $0.type.isMultiCell } ? nil : regular.map(\.id)
     }
 
     /// Whether a plan is of this kind: no static columns, which would make a second look-up, and
@@ -71,7 +75,11 @@ final class PointReader: @unchecked Sendable {  // Owner: the shard's executor.
         guard let table = shard.store.table(storageID: storageID) else { return 0 }
         let row: ByteView?
         do throws(StorageError) {
-            row = try table.get(key, partitionLength: partitionLength)
+            row = try table.get(
+                key,
+                partitionLength: partitionLength,
+                wanted: wanted.map { WantedColumns($0, now: request.now) }
+            )
         } catch {
             if error == .wouldBlock { return nil }
             throw CQLError(storage: error)

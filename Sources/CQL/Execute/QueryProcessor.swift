@@ -5,7 +5,7 @@ package import CQLProtocol
 package import Environment
 package import Model
 package import Node
-internal import Storage
+package import Storage
 import Synchronization
 
 /// Where a statement comes from.
@@ -25,6 +25,8 @@ package struct StatementOrigin: Sendable {
 package struct StatementOutcome: Sendable {
     package var result: Result<StatementResult, CQLError>
     package var warnings: [String]
+    /// What a read cost. Of a read of one row by its key nothing is counted.
+    package var cost = ReadCost()
 
     package init(_ result: Result<StatementResult, CQLError>, warnings: [String] = []) {
         self.result = result
@@ -40,6 +42,11 @@ package struct QueryLimits: Sendable {
     package var preparedStatementsMax = 10_000
     /// A batch of more bytes than this is refused.
     package var batchSizeFail = 16 << 20
+    /// A page of a read ends when it has looked at this many row fragments and deletions, however few
+    /// rows it has.
+    package var pageWorkMax = 100_000
+    /// A read of more deletions than this for one page warns the client.
+    package var tombstoneWarnThreshold = 1000
 
     package init() {}
 }
@@ -278,10 +285,13 @@ package final class QueryProcessor: Sendable {
             let virtual = SystemSchema.isVirtual(plan.table)
                 ? systemTables.memtable(for: plan.table, schema: schema(origin))
                 : nil
-            let execution = try SelectExecution(request, node: node, virtual: virtual) { result in
-                completion(StatementOutcome(result.map { .rows($0) }))
-            }
-            execution.start()
+            try SelectExecution(
+                request,
+                node: node,
+                limits: limits,
+                virtual: virtual,
+                completion: completion
+            ).start()
         case .write(let plan):
             try parameters.requireWritable()
             try WriteExecution(processor: self, completion: completion)

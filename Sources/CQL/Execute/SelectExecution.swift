@@ -9,8 +9,10 @@ internal import Storage
 
 /// One page of a SELECT on its way.
 ///
-/// It goes through its key ranges in order, each on the shard that owns it. A step reads at most
-/// `entriesPerStep` entries and then lets others have the shard; the next begins behind the last key.
+/// It goes through its key ranges in order, each on the shard that owns it. A step takes at most
+/// `entriesPerStep` entries, passes over at most `workPerStep` deletions and fragments, and then lets
+/// others have the shard; the next begins behind the last key. A page ends when it is full, and also when
+/// it has cost enough (`QueryLimits.pageWorkMax`), however few rows it has by then.
 /// Only one shard works on it at a time. A step that needs a block from the disk ends, and another
 /// goes on behind its last key when the block is there (`ShardStore.read`).
 final class SelectExecution: @unchecked Sendable {  // Handed from one executor to the next.
@@ -22,9 +24,10 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         let partition: [UInt8]?
     }
 
-    typealias Completion = @Sendable (Result<RowsResult, CQLError>) -> Void
-
     private static let entriesPerStep = 4096
+    private static let workPerStep = 16_384
+    /// What beginning anew in another place costs, in entries.
+    private static let entriesPerSeek = 16
 
     private let plan: SelectPlan
     private let node: Node
@@ -45,7 +48,8 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
     private let perPartitionLimit: Int
     private let seed: UInt64
     private let skipMetadata: Bool
-    private let completion: Completion
+    private let limits: QueryLimits
+    private let completion: QueryProcessor.Completion
     /// The rows of a virtual table, in place of a shard's.
     private let virtual: Memtable?
 
@@ -59,6 +63,9 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
     private var staticIsPending = false
     /// Whether a row of the partition has come.
     private var partitionHasRow = false
+    /// The entries that the running step has taken.
+    private var stepEntries = 0
+    private var cost = ReadCost()
 
     /// The ending of each row's key and where its cells begin, when partitions are merged.
     private var merged: [(ending: [UInt8], start: Int)] = []
@@ -81,12 +88,14 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
     init(
         _ request: SelectRequest,
         node: Node,
+        limits: QueryLimits,
         virtual: Memtable?,
-        completion: @escaping Completion
+        completion: @escaping QueryProcessor.Completion
     ) throws(CQLError) {
         let plan = request.plan
         self.plan = plan
         self.node = node
+        self.limits = limits
         self.virtual = virtual
         self.completion = completion
         selectors = request.selectors
@@ -134,6 +143,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         guard let shard else {
             return follow(Result { () throws(CQLError) in try readPieces(nil) }, nil)
         }
+        stepEntries = 0
         shard.store.read { [self] () throws(CQLError) in
             try readPieces(shard)
         } done: { [self] in
@@ -156,32 +166,37 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
             switch try read(pieces[pieceIndex], shard) {
             case .pageFull: return .finish(hasMore: true)
             case .limitReached: return .finish(hasMore: false)
-            case .reseek: continue
+            case .workDone: return .finish(hasMore: true)
             case .yield: if shard != nil { return .yield }
+            case .reseek: stepEntries += Self.entriesPerSeek
             case .pieceDone:
+                stepEntries += Self.entriesPerSeek
                 pieceIndex += 1
                 resumeKey = nil
             }
+            if shard != nil, stepEntries >= Self.entriesPerStep { return .yield }
         }
         return .finish(hasMore: false)
     }
 
     private func follow(_ result: Result<Next, CQLError>, _ shard: Shard?) {
         switch result {
-        case .failure(let error): completion(.failure(error))
+        case .failure(let error): completion(StatementOutcome(.failure(error)))
         case .success(.finish(let hasMore)): finish(hasMore: hasMore)
         case .success(.otherShard): start()
         case .success(.yield): shard?.executor.execute { [self] in step(shard) }
         }
     }
 
-    private enum Outcome { case pageFull, limitReached, pieceDone, reseek, yield }
+    private enum Outcome { case pageFull, limitReached, pieceDone, reseek, yield, workDone }
 
     private func read(_ piece: Piece, _ shard: Shard?) throws(CQLError) -> Outcome {
+        let seen = shard?.store.blocks.seen ?? ReadCost()
         let made = try storage { () throws(StorageError) in try makeCursor(piece, shard) }
         guard let cursor = made else { return .yield }
+        cursor.limitWork(min(Self.workPerStep, limits.pageWorkMax))
+        defer { note(cursor.cost, shard, seen) }
         if resumeKey != nil || piece.partition != nil { try reenter(piece, shard) }
-        var entries = 0
         while true {
             let hasEntry: Bool
             do throws(StorageError) {
@@ -193,12 +208,16 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
                 }
                 throw CQLError(storage: error)
             }
-            guard hasEntry else { break }
-            entries += 1
+            guard hasEntry else {
+                guard cursor.isPaused, let key = cursor.resumeKey else { break }
+                return try suspend(behind: key) ?? pause(behind: key, cursor)
+            }
+            stepEntries += 1
             if let outcome = try take(cursor) { return outcome }
-            if entries >= Self.entriesPerStep {
-                resumeKey = cursor.key.array
-                return .yield
+            if stepEntries >= min(Self.entriesPerStep, limits.pageWorkMax) {
+                let key = cursor.key.array
+                resumeKey = key
+                return pause(behind: key, cursor)
             }
         }
         if let horizon = cursor.horizon { return try suspend(behind: horizon) ?? .yield }
@@ -212,6 +231,25 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         if !isSame, let outcome = try leavePartition() { return outcome }
         resumeKey = key
         return nil
+    }
+
+    /// After a step: goes on later, or ends the page if it has cost enough.
+    private func pause(behind key: [UInt8], _ cursor: RowCursor) -> Outcome {
+        let isPaged = pageSize != Int.max && !plan.isGrouped && !plan.isMerged
+        guard isPaged, cost.work + cursor.cost.work >= limits.pageWorkMax else { return .yield }
+        let isSame = key.withView { key in partition.withView { key.hasPrefix($0) } }
+        lastKey.removeAll()
+        lastKey.append(key)
+        lastInPartition = isSame ? inPartition : 0
+        return .workDone
+    }
+
+    /// Adds what a cursor has cost, and the blocks that have been looked at since `seen`.
+    private func note(_ cursorCost: ReadCost, _ shard: Shard?, _ seen: ReadCost) {
+        cost.add(cursorCost)
+        guard let now = shard?.store.blocks.seen else { return }
+        cost.blocks += now.blocks - seen.blocks
+        cost.bytes += now.bytes - seen.bytes
     }
 
     /// The cursor over what is left of a piece; nil when indexes need another step before.
@@ -339,7 +377,11 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
                 now: now
             )
         }
-        guard isLive else { return nil }
+        guard isLive else {
+            // Expired, or nothing but deleted cells.
+            cost.tombstones += 1
+            return nil
+        }
         staticIsPending = false
         partitionHasRow = true
         guard isWithinEndings(key, cursor.partitionLength), try passesFilters() else { return nil }
@@ -473,7 +515,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
             if plan.isAggregate { try writeAggregates() }
             if groupIsOpen { _ = try closeGroup() }
         } catch {
-            return completion(.failure(error))
+            return completion(StatementOutcome(.failure(error)))
         }
         // As in Cassandra, a page of an index that is full may be followed by an empty one: clients go on
         // until a page isn't full.
@@ -493,9 +535,19 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
             pagingState: state
         )
         let bytes = plan.isMerged ? mergedCells() : cells.array
-        completion(
-            .success(RowsResult(metadata: metadata, rowCount: rowCount, cells: bytes))
-        )
+        let rows = RowsResult(metadata: metadata, rowCount: rowCount, cells: bytes)
+        var outcome = StatementOutcome(.success(.rows(rows)), warnings: warnings())
+        outcome.cost = cost
+        completion(outcome)
+    }
+
+    private func warnings() -> [String] {
+        guard cost.tombstones > limits.tombstoneWarnThreshold else { return [] }
+        return [
+            "Read \(rowCount) live rows and \(cost.tombstones) tombstones of"
+                + " \(plan.table.keyspace).\(plan.table.name) for one page (see"
+                + " tombstone_warn_threshold)"
+        ]
     }
 
     /// The cells with the rows of all partitions in the clustering order, as many as the limit allows.

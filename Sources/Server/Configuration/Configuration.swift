@@ -32,6 +32,8 @@ package struct Configuration: Sendable, Equatable {
     package var memtableSpace = 256 << 20
     package var blockCacheSize = 256 << 20
 
+    package var pageWorkMax = 100_000
+    package var tombstoneWarnThreshold = 1000
     /// How many compactions run at once; nil for one a core.
     package var concurrentCompactors: Int?
     /// MiB a second; 0 for no bound.

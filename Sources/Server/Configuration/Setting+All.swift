@@ -150,6 +150,18 @@ extension Setting {
                     "The memory for decompressed blocks of SSTables, over all shards."
                 ),
                 .number(
+                    "page_work_max",
+                    \.pageWorkMax,
+                    1000...(1 << 40),
+                    "How many rows and deletions a read may pass for one page, which then ends, also empty."
+                ),
+                .number(
+                    "tombstone_warn_threshold",
+                    \.tombstoneWarnThreshold,
+                    0...(1 << 40),
+                    "A read that passes more deletions than this for one page warns its client."
+                ),
+                .number(
                     "concurrent_compactors",
                     \.concurrentCompactors,
                     1...64,

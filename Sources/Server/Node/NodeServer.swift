@@ -150,5 +150,7 @@ extension QueryLimits {
         statementSizeMax = configuration.statementSizeMax
         preparedStatementsMax = configuration.preparedStatementsMax
         batchSizeFail = configuration.batchSizeFailThreshold
+        pageWorkMax = configuration.pageWorkMax
+        tombstoneWarnThreshold = configuration.tombstoneWarnThreshold
     }
 }

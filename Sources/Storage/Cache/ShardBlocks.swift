@@ -17,6 +17,13 @@ package final class ShardBlocks: BlockSource {
     /// How many were read while somebody waited, and ahead of somebody who reads in order.
     package private(set) var readElsewhereCount = 0
 
+    /// The blocks, and the bytes in them, that reads have looked at so far.
+    package private(set) var seen = ReadCost()
+
+    /// Cursors that nobody uses.
+    private var idleCursors: [SSTableCursor] = []
+    private static let idleCursorsMax = 64
+
     /// The read that is running, if it has waited before.
     private var current: WaitingRead?
     private var wanted: [BlockRun] = []
@@ -50,8 +57,15 @@ package final class ShardBlocks: BlockSource {
         _ handle: BlockHandle,
         of reader: SSTableReader
     ) throws(StorageError) -> Block {
-        if let block = cache.cached(handle, fileNumber: reader.fileNumber) { return block }
-        return try uncached(handle, reader)
+        if let block = cache.cached(handle, fileNumber: reader.fileNumber) {
+            seen.blocks += 1
+            seen.bytes += block.count
+            return block
+        }
+        let block = try uncached(handle, reader)
+        seen.blocks += 1
+        seen.bytes += block.count
+        return block
     }
 
     package func block(
@@ -87,6 +101,29 @@ package final class ShardBlocks: BlockSource {
             wanted[last].reader === reader
         else { return }
         wanted[last].handles += handles
+    }
+
+    // MARK: Cursors
+
+    /// A cursor over a file that takes its blocks from here: one that was given back, if there is any.
+    func cursor(_ reader: SSTableReader) -> SSTableCursor {
+        guard let cursor = idleCursors.popLast() else { return SSTableCursor(reader, source: self) }
+        cursor.reuse(for: reader)
+        return cursor
+    }
+
+    /// Takes a cursor back; nothing that it gave may be used any more.
+    func takeBack(_ cursor: SSTableCursor) {
+        guard idleCursors.count < ShardBlocks.idleCursorsMax else { return }
+        // It lets go of its blocks.
+        cursor.reuse(for: cursor.reader)
+        idleCursors.append(cursor)
+    }
+
+    /// Forgets a file that is gone.
+    func removeFile(_ fileNumber: UInt64) {
+        cache.removeFile(fileNumber)
+        idleCursors.removeAll { $0.reader.fileNumber == fileNumber }
     }
 
     // MARK: Reads that wait

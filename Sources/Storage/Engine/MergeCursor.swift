@@ -3,18 +3,6 @@
 package import Bytes
 internal import Model
 
-/// What a merged read cost, reported upward.
-package struct ReadCost: Sendable, Equatable {
-    /// Row fragments looked at.
-    package var fragments = 0
-    /// Rows given out.
-    package var rows = 0
-    /// Deletions passed: markers, partition deletions and rows of which nothing was left.
-    package var tombstones = 0
-
-    package init() {}
-}
-
 /// Merges memtables and SSTables into one ordered run of rows, with all deletions applied.
 ///
 /// Forward or backward over the keys in [lower, upper), an empty upper bound being above all keys. Rows and static rows come out merged, without
@@ -71,20 +59,35 @@ package final class MergeCursor {
     /// After an error of `next`: the last key that the cursor is done with, behind which (backward:
     /// before which) another cursor can go on; nil when it is at its start.
     package private(set) var resumeKey: [UInt8]?
-    /// The key of a partial source before its last step.
-    private var partialKey = ByteWriter(capacity: 0)
+    /// The key of all sources that move on, before one does that may change it without coming to rest.
+    private var keyBeforePass = ByteWriter(capacity: 0)
+    /// Whether the last `next` ended since it had done `workMax`, and not at the end.
+    package private(set) var isPaused = false
+    /// How much one `next` may look at before it pauses: row fragments and deletions.
+    package var workMax = Int.max
+    /// Whether the last entry was a row of which there was nothing but its deletion.
+    private var isInDeletedRun = false
+    /// A source that has passed over entries and may have another range deletion open than is noted.
+    private var passedSource: Int?
+    /// Where cursors are taken back.
+    private let blocks: ShardBlocks?
+    /// How far a source may pass over.
+    private var passLimit = ByteWriter(capacity: 0)
     /// What the cursor has cost so far.
     package private(set) var cost = ReadCost()
 
-    /// A cursor over [lower, upper). Backward, both bounds are of one partition.
+    /// A cursor over [lower, upper). Backward, both bounds are of one partition. Cursors over SSTables
+    /// are given back to `blocks` in the end.
     package init(
         sources: [SourceCursor],
         lower: [UInt8],
         upper: [UInt8],
         isReversed: Bool = false,
-        emitsDeletions: Bool = false
+        emitsDeletions: Bool = false,
+        blocks: ShardBlocks? = nil
     ) {
         self.sources = sources
+        self.blocks = blocks
         self.open = Array(repeating: nil, count: sources.count)
         heads = Array(repeating: Head(), count: sources.count)
         pending = Array(repeating: 0, count: sources.count)
@@ -95,14 +98,27 @@ package final class MergeCursor {
         self.emitsDeletions = emitsDeletions
     }
 
+    deinit {
+        guard let blocks else { return }
+        for source in sources {
+            switch source {
+            case .memtable: break
+            case .sstable(let cursor, _), .partial(let cursor, _, _): blocks.takeBack(cursor)
+            }
+        }
+    }
+
     /// The length of the current key's partition part.
     package var partitionLength: Int { partition.count }
 
     /// Whether the current entry is the partition's static row.
     package var isStaticRow: Bool { key[partition.count] == Key.staticRow }
 
-    /// Moves to the next entry; false when there is none.
+    /// Moves to the next entry; false when there is none, or when the work for one call is done
+    /// (`isPaused`).
     package func next() throws(StorageError) -> Bool {
+        invariant(!isPaused, "next of a cursor that has paused")
+        let workEnd = workMax == Int.max ? Int.max : cost.work + workMax
         if !hasStarted { try start() }
         try advancePending()
         while gather() {
@@ -113,7 +129,13 @@ package final class MergeCursor {
                 return false
             }
             if partition.count == 0 || !key.hasPrefix(partition.view) { enterPartition(of: key) }
+            if let source = passedSource { try synchronize(source) }
             if try take(key) { return true }
+            if cost.work >= workEnd {
+                isPaused = true
+                resumeKey = key.array
+                return false
+            }
             try advancePending()
         }
         return false
@@ -173,21 +195,27 @@ package final class MergeCursor {
     }
 
     private func advance(_ index: Int) throws(StorageError) {
-        if case .partial = sources[index] {
-            partialKey.removeAll()
-            partialKey.append(sources[index].key)
-        }
+        var isKeyKept = false
         do throws(StorageError) {
+            if isInDeletedRun || rangeDeletion != nil || partitionDeletion != nil {
+                keepKey(of: index)
+                isKeyKept = true
+                if try passOver(index) { return noteHead(index, sources[index].currentKey) }
+            } else if case .partial = sources[index] {
+                keepKey(of: index)
+                isKeyKept = true
+            }
             noteHead(index, try sources[index].step(isReversed: isReversed))
         } catch {
             // All sources that have to move on stand, or stood, at one key.
-            if case .partial = sources[index] {
-                resumeKey = partialKey.array
-            } else {
-                resumeKey = sources[index].keyBeforeStep.array
-            }
+            resumeKey = isKeyKept ? keyBeforePass.array : sources[index].keyBeforeStep.array
             throw error
         }
+    }
+
+    private func keepKey(of index: Int) {
+        keyBeforePass.removeAll()
+        keyBeforePass.append(sources[index].key)
     }
 
     private func noteHead(_ index: Int, _ key: ByteView?) {
@@ -261,6 +289,89 @@ package final class MergeCursor {
             for index in open.indices { open[index] = nil }
             hasOpen = false
         }
+    }
+
+    // MARK: Passing over what a read needn't see
+
+    /// Moves a source on, past what a deletion of another source hides or what is deleted anyway; false
+    /// if it has to be moved step by step.
+    private func passOver(_ index: Int) throws(StorageError) -> Bool {
+        guard case .sstable(let cursor, _) = sources[index], let rule = passRule(index, cursor) else {
+            return false
+        }
+        if isReversed {
+            cost.tombstones += try cursor.previous(passing: rule, above: passLimit.view)
+        } else {
+            let hasLimit = passLimit.count > 0
+            cost.tombstones += try cursor.next(passing: rule, below: hasLimit ? passLimit.view : nil)
+        }
+        passedSource = index
+        return true
+    }
+
+    /// What a source may pass over, up to `passLimit`; nil for nothing.
+    private func passRule(_ index: Int, _ cursor: SSTableCursor) -> PassRule? {
+        let shadow = Deletion.stronger(partitionDeletion, rangeDeletion)
+        if let shadow, PassRule.writtenBy(shadow.timestamp).passes(cursor.block) {
+            // As far as the deletion is open for certain: to the next entry of its source.
+            setLimit(toPartition: true)
+            if shadow == partitionDeletion { return .writtenBy(shadow.timestamp) }
+            guard let owner = open.firstIndex(where: { $0 == shadow }), owner != index else {
+                return nil
+            }
+            tightenLimit(to: owner)
+            return .writtenBy(shadow.timestamp)
+        }
+        guard isInDeletedRun, !emitsDeletions else { return nil }
+        // A row's deletion hides nothing of its own source: as far as no other source has anything.
+        setLimit(toPartition: false)
+        for other in sources.indices where other != index { tightenLimit(to: other) }
+        return .deleted
+    }
+
+    /// Makes the limit the end of the read, or also of the partition.
+    private func setLimit(toPartition: Bool) {
+        passLimit.removeAll()
+        if isReversed {
+            passLimit.append(lower)
+            guard toPartition else { return }
+            tighten { $0.append(Key.clustered) }
+        } else {
+            passLimit.append(upper)
+            guard toPartition else { return }
+            tighten { $0.append(Key.clustered + 1) }
+        }
+    }
+
+    /// Brings the limit nearer, to a place in the partition.
+    private func tighten(_ appendEnding: (inout ByteWriter) -> Void) {
+        spare.removeAll()
+        spare.append(partition.view)
+        appendEnding(&spare)
+        tightenLimit(to: spare.view)
+    }
+
+    /// Brings the limit nearer, to where a source stands.
+    private func tightenLimit(to source: Int) {
+        if sources[source].isValid { tightenLimit(to: sources[source].key) }
+    }
+
+    private func tightenLimit(to key: ByteView) {
+        let order = key.compare(passLimit.view)
+        guard isReversed ? order > 0 : (order < 0 || passLimit.count == 0) else { return }
+        passLimit.removeAll()
+        passLimit.append(key)
+    }
+
+    /// Takes note of what is open in a source that has passed over entries.
+    private func synchronize(_ index: Int) throws(StorageError) {
+        passedSource = nil
+        open[index] = nil
+        if sources[index].isValid, sources[index].key.hasPrefix(partition.view) {
+            open[index] = sources[index].openDeletion
+            if isReversed, let marker = try marker(at: index) { open[index] = marker.after }
+        }
+        refreshRangeDeletion()
     }
 
     // MARK: Taking an entry
@@ -344,8 +455,14 @@ package final class MergeCursor {
     private func takeRow(shadow: Deletion?) throws(StorageError) -> Bool {
         cost.fragments += pendingCount
         let first = pending[0]
+        isInDeletedRun = false
         if pendingCount == 1, shadow == nil {
             value = sources[first].value
+            if !emitsDeletions, SSTableCursor.isDeletedRow(value) {
+                isInDeletedRun = true
+                cost.tombstones += 1
+                return false
+            }
             cost.rows += 1
             return true
         }
@@ -367,7 +484,8 @@ package final class MergeCursor {
             throw sources[first].corrupt(error)
         }
         value = merged.view
-        if RowMerge.isEmpty(value) {
+        // What is left of a row may be its deletion, which only a compaction needs.
+        if RowMerge.isEmpty(value) || !emitsDeletions && SSTableCursor.isDeletedRow(value) {
             cost.tombstones += 1
             return false
         }

@@ -128,7 +128,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
         activeBytes -= table.active?.byteCount ?? 0
         unflushedBytes -= table.memtableBytes
         cancelCompactions(of: storageID)
-        for sstable in table.sstables { blocks.cache.removeFile(sstable.number) }
+        for sstable in table.sstables { blocks.removeFile(sstable.number) }
         for waiter in table.flushWaiters { waiter.done(nil) }
         discardLog()
         measureMemory()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import Bytes
+internal import Bytes
 package import Model
 
 /// An SSTable that is live in a shard.
@@ -52,7 +52,11 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
     /// Rotated memtables that are not in an SSTable yet, oldest first.
     private(set) var flushing: [Memtable] = []
     /// The live SSTables, newest first.
-    package private(set) var sstables: [LiveSSTable]
+    package private(set) var sstables: [LiveSSTable] {
+        didSet { byTimestamp = TableStore.byTimestamp(sstables) }
+    }
+    /// The same, those with the latest write first.
+    private(set) var byTimestamp: [LiveSSTable]
 
     /// Of flushed memtables, the last commit-log segment and the smallest write timestamp: as long as
     /// the segment is there, a restart may write them once more.
@@ -73,18 +77,24 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
     var flushWaiters: [(remaining: Int, done: @Sendable (StorageError?) -> Void)] = []
 
     // What `get` returned last points into these.
-    private var merged = ByteWriter(capacity: 512)
-    private var spare = ByteWriter(capacity: 512)
-    private var held: [SSTableCursor] = []
-    /// How many of `held` it points into; the others are there to be used again.
-    private var heldCount = 0
+    var merged = ByteWriter(capacity: 512)
+    var spare = ByteWriter(capacity: 512)
+    var held: [SSTableCursor] = []
 
     init(schema: TableSchema, sstables: [LiveSSTable], blocks: ShardBlocks, memtableCapacity: Int, indexLimits: IndexLimits) {
         self.schema = schema
         self.sstables = sstables.sorted { $0.number > $1.number }
+        byTimestamp = TableStore.byTimestamp(sstables)
         self.blocks = blocks
         self.memtableCapacity = memtableCapacity
         self.indexLimits = indexLimits
+    }
+
+    private static func byTimestamp(_ sstables: [LiveSSTable]) -> [LiveSSTable] {
+        sstables.sorted {
+            let (a, b) = ($0.reader.statistics.maxTimestamp, $1.reader.statistics.maxTimestamp)
+            return a == b ? $0.number > $1.number : a > b
+        }
     }
 
     /// The bytes that memtables take.
@@ -155,6 +165,8 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
         with output: LiveSSTable?,
         in owned: [TokenRange]
     ) {
+        // Cursors would keep files open that are gone.
+        held.removeAll()
         for removal in removals {
             guard let index = sstables.firstIndex(where: { $0.number == removal.sstable.number })
             else { continue }
@@ -164,7 +176,7 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
             }
             if left.isEmpty {
                 sstables.remove(at: index)
-                blocks.cache.removeFile(live.number)
+                blocks.removeFile(live.number)
             } else {
                 sstables[index] = LiveSSTable(
                     number: live.number,
@@ -173,181 +185,8 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
                 )
             }
         }
-        // They would keep files open that are gone.
-        held.removeAll()
-        heldCount = 0
         guard let output else { return }
         sstables.append(output)
         sstables.sort { $0.number > $1.number }
-    }
-
-    // MARK: Reading
-
-    /// The memtables, newest first.
-    var memtables: [Memtable] { [active].compactMap(\.self) + flushing.reversed() }
-
-    /// The merged fragment of one row, with the deletions that cover it applied; nil when no source
-    /// knows anything of it. Valid until the next call.
-    ///
-    /// - Parameters:
-    ///   - key: the row's or static row's whole key.
-    ///   - partitionLength: the length of the partition part of `key`.
-    package func get(_ key: ByteView, partitionLength: Int) throws(StorageError) -> ByteView? {
-        heldCount = 0
-        let partition = key.prefix(partitionLength)
-        let isStatic = key[partitionLength] == Key.staticRow
-        var shadow: Deletion?
-        var result: ByteView?
-        if let active {
-            shadow = active.shadow(of: key, in: partition, isStatic: isStatic)
-            result = active.row(key)
-        }
-        for memtable in flushing.reversed() {
-            let other = memtable.shadow(of: key, in: partition, isStatic: isStatic)
-            shadow = Deletion.stronger(shadow, other)
-            if let value = memtable.row(key) { result = try merge(result, value) }
-        }
-        let token = Key.token(of: key)
-        let hash = PartitionFilter.hash(partition: partition)
-        for sstable in sstables {
-            let reader = sstable.reader
-            guard sstable.mayHold(token) else { continue }
-            if let shadow, shadow.timestamp >= reader.statistics.maxTimestamp { continue }
-            if !isStatic, !reader.statistics.hasPartitionDeletions,
-                !reader.mayHold(row: key, partitionLength: partitionLength)
-            {
-                continue
-            }
-            guard try reader.mayContain(hash, through: blocks) else { continue }
-            if reader.statistics.hasPartitionDeletions {
-                let deletion = try reader.partitionDeletion(of: partition, through: blocks)
-                shadow = Deletion.stronger(shadow, deletion)
-            }
-            let cursor = spareCursor(reader)
-            try cursor.seek(atOrAfter: key)
-            guard cursor.isValid, cursor.key.hasPrefix(partition) else { continue }
-            if !isStatic { shadow = Deletion.stronger(shadow, cursor.openDeletion) }
-            guard cursor.key.equals(key) else { continue }
-            heldCount += 1
-            result = try merge(result, cursor.value)
-        }
-        guard let found = result, let shadow else { return result }
-        spare.removeAll()
-        do throws(MalformedBytes) {
-            try RowMerge.filter(found, shadow: shadow, into: &spare)
-        } catch {
-            throw corrupt(error)
-        }
-        return RowMerge.isEmpty(spare.view) ? nil : spare.view
-    }
-
-    /// A cursor of an earlier call, or a new one; it becomes one of those that are held when `heldCount`
-    /// is raised.
-    private func spareCursor(_ reader: SSTableReader) -> SSTableCursor {
-        if heldCount < held.count {
-            held[heldCount].reuse(for: reader)
-        } else {
-            held.append(SSTableCursor(reader, source: blocks))
-        }
-        return held[heldCount]
-    }
-
-    /// The merge of two fragments. `a` may point into `merged`.
-    private func merge(_ a: ByteView?, _ b: ByteView) throws(StorageError) -> ByteView {
-        guard let a else { return b }
-        spare.removeAll()
-        do throws(MalformedBytes) {
-            try RowMerge.mergeRows(a, b, shadow: nil, into: &spare)
-        } catch {
-            throw corrupt(error)
-        }
-        swap(&merged, &spare)
-        return merged.view
-    }
-
-    private func corrupt(_ error: MalformedBytes) -> StorageError {
-        guard heldCount > 0 else {
-            invariantFailure("a memtable holds a malformed entry: \(error)")
-        }
-        return SourceCursor.sstable(held[heldCount - 1], blocks).corrupt(error)
-    }
-
-    /// A cursor over the keys in [lower, upper). It must be used up before anything is written.
-    ///
-    /// Backward, both bounds must be of one partition. Rows that certainly don't meet `conditions` may be
-    /// left out.
-    package func cursor(
-        lower: [UInt8],
-        upper: [UInt8],
-        isReversed: Bool = false,
-        conditions: [ColumnBounds] = []
-    ) throws(StorageError) -> MergeCursor {
-        var sources: [SourceCursor] = []
-        for memtable in memtables {
-            sources.append(.memtable(MemtableCursor(memtable), memtable))
-        }
-        let first = Token(biased: TableStore.leadingWord(lower))
-        let last = upper.isEmpty ? Token.max : Token(biased: TableStore.leadingWord(upper))
-        let range = TokenRange(first, last)
-        // A read within one partition is spared the files whose filter doesn't have it.
-        let hash = lower.withView { lower in
-            upper.withView { upper -> UInt64? in
-                let partition = Key.partition(of: lower)
-                guard partition.count > 8, upper.hasPrefix(partition) else { return nil }
-                return PartitionFilter.hash(partition: partition)
-            }
-        }
-        var readers: [SSTableReader] = []
-        for sstable in sstables {
-            let reader = sstable.reader
-            guard reader.statistics.tokens?.intersection(range) != nil else { continue }
-            if hash != nil, !reader.statistics.hasPartitionDeletions {
-                let mayHold = lower.withView { lower in
-                    upper.withView { upper in
-                        let length = Key.partitionLength(of: lower)
-                        return reader.mayHold(lower: lower, upper: upper, partitionLength: length)
-                    }
-                }
-                guard mayHold else { continue }
-            }
-            if let hash, try !reader.mayContain(hash, through: blocks) { continue }
-            sources.append(sstable.cursor(blocks))
-            readers.append(reader)
-        }
-        var lower = lower
-        if !conditions.isEmpty, !isReversed {
-            guard let first = firstCandidate(conditions, from: lower, readers) else {
-                return MergeCursor(sources: [], lower: lower, upper: upper)
-            }
-            lower = first
-        }
-        return MergeCursor(sources: sources, lower: lower, upper: upper, isReversed: isReversed)
-    }
-
-    /// The first eight bytes of a bound as a number; bytes that it lacks are 0.
-    private static func leadingWord(_ bound: [UInt8]) -> UInt64 {
-        var word: UInt64 = 0
-        for index in 0..<8 { word = word << 8 | (index < bound.count ? UInt64(bound[index]) : 0) }
-        return word
-    }
-}
-
-extension Memtable {
-    /// The row of a key; nil if there is none.
-    fileprivate func row(_ key: ByteView) -> ByteView? {
-        let position = rows.find(key)
-        return position.isValid ? rows.value(position) : nil
-    }
-
-    /// The strongest deletion of the partition or a range that covers a key.
-    fileprivate func shadow(
-        of key: ByteView,
-        in partition: ByteView,
-        isStatic: Bool
-    ) -> Deletion? {
-        guard partitionDeletionCount > 0 || markers.count > 0 else { return nil }
-        let whole = partitionDeletion(of: partition)
-        return isStatic
-            ? whole : Deletion.stronger(whole, openDeletion(before: key, in: partition))
     }
 }

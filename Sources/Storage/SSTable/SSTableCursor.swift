@@ -13,14 +13,14 @@ package final class SSTableCursor {
     package private(set) var reader: SSTableReader
     private let source: any BlockSource
     private let top = BlockCursor()
-    private let index = BlockCursor()
-    private let data = BlockCursor()
+    let index = BlockCursor()
+    let data = BlockCursor()
     /// What the index says of the data block.
-    private var block: IndexEntry
+    var block: IndexEntry
     private var indexOffset = -1
     private var dataOffset = -1
     /// Whether the cursor stands on an entry.
-    package private(set) var isValid = false
+    package internal(set) var isValid = false
     /// The range deletion that is open just before the current entry, in key order, whichever way
     /// the cursor came.
     ///
@@ -28,6 +28,8 @@ package final class SSTableCursor {
     package private(set) var openDeletion: Deletion?
     /// How many blocks, of data and of index, were asked of the source.
     package private(set) var blocksRead = 0
+    /// How many data blocks were passed over unread.
+    package internal(set) var blocksPassed = 0
     /// How many data blocks the cursor has gone through one after the other, and which way: what it
     /// reads ahead by.
     private var runLength = 0
@@ -119,9 +121,7 @@ package final class SSTableCursor {
     /// Moves to the next entry; invalid after the last.
     package func next() throws(StorageError) {
         invariant(isValid, "next of a cursor that stands nowhere")
-        if block.hasMarkers, hasMarkerHeader(data.value) {
-            openDeletion = try marker().after
-        }
+        try leaveMarker()
         guard !data.next() else { return }
         isValid = false
         try checkData()
@@ -136,9 +136,19 @@ package final class SSTableCursor {
             try checkData()
             return try retreatBlock()
         }
-        if block.hasMarkers, hasMarkerHeader(data.value) {
-            openDeletion = try marker().before
-        }
+        try enterMarker()
+    }
+
+    /// Before a step forward: takes over what a marker opens or closes.
+    @inline(__always)
+    func leaveMarker() throws(StorageError) {
+        if block.hasMarkers, hasMarkerHeader(data.value) { openDeletion = try marker().after }
+    }
+
+    /// After a step backward: takes over what was open before a marker.
+    @inline(__always)
+    func enterMarker() throws(StorageError) {
+        if block.hasMarkers, hasMarkerHeader(data.value) { openDeletion = try marker().before }
     }
 
     // MARK: Blocks
@@ -173,36 +183,67 @@ package final class SSTableCursor {
     }
 
     private func advanceBlock() throws(StorageError) {
+        if try advanceIndex() { try enterFirstOfBlock() }
+    }
+
+    /// Moves the index to the next data block, without reading that; false at the end.
+    func advanceIndex() throws(StorageError) -> Bool {
         runLength += 1
         isRunReversed = false
         if !index.next() {
-            guard !index.isMalformed else { throw malformed(indexHandle, "an index block") }
-            guard top.next() else { return try end(top) }
+            try checkIndex()
+            guard top.next() else {
+                try end(top)
+                return false
+            }
             try loadIndex()
-            guard index.seekToFirst() else { return try end(index) }
+            guard index.seekToFirst() else {
+                try end(index)
+                return false
+            }
         }
-        try enterFirstOfBlock()
+        block = try indexEntry()
+        return true
     }
 
     private func retreatBlock() throws(StorageError) {
+        if try retreatIndex() { try enterLastOfBlock() }
+    }
+
+    /// Moves the index to the data block before, without reading that; false at the end.
+    func retreatIndex() throws(StorageError) -> Bool {
         runLength += 1
         isRunReversed = true
         if !index.previous() {
-            guard !index.isMalformed else { throw malformed(indexHandle, "an index block") }
-            guard top.previous() else { return try end(top) }
+            try checkIndex()
+            guard top.previous() else {
+                try end(top)
+                return false
+            }
             try loadIndex()
-            guard index.seekToLast() else { return try end(index) }
+            guard index.seekToLast() else {
+                try end(index)
+                return false
+            }
         }
-        try enterLastOfBlock()
+        block = try indexEntry()
+        return true
     }
 
-    private func enterFirstOfBlock() throws(StorageError) {
+    func checkIndex() throws(StorageError) {
+        guard !index.isMalformed else { throw malformed(indexHandle, "an index block") }
+    }
+
+    /// What the entry at which the index stands says of its data block.
+    func indexEntry() throws(StorageError) -> IndexEntry { try entry(index, indexHandle) }
+
+    func enterFirstOfBlock() throws(StorageError) {
         try loadData()
         guard data.seekToFirst() else { throw malformed(block.handle, "a block with entries") }
         try enter(openDeletion: block.openDeletion)
     }
 
-    private func enterLastOfBlock() throws(StorageError) {
+    func enterLastOfBlock() throws(StorageError) {
         try loadData()
         guard data.seekToLast() else { throw malformed(block.handle, "a block with entries") }
         try enter(openDeletion: try openDeletionInBlock())
@@ -234,7 +275,7 @@ package final class SSTableCursor {
     }
 
     private func loadData() throws(StorageError) {
-        block = try entry(index, indexHandle)
+        block = try indexEntry()
         if block.handle.offset == dataOffset { return }
         dataOffset = -1
         blocksRead += 1
@@ -321,7 +362,7 @@ package final class SSTableCursor {
         }
     }
 
-    private func checkData() throws(StorageError) {
+    func checkData() throws(StorageError) {
         guard !data.isMalformed else { throw malformed(block.handle, "a data block") }
     }
 
