@@ -99,6 +99,37 @@ struct DiskReadTests {
         #expect(processor.diskReads - before == 4)
     }
 
+    @Test("that ask the same while they wait are one, and see what was written before they asked")
+    func sharedReads() throws {
+        let processor = try TestProcessor(shardCount: 1, isOnDisk: true)
+        for statement in DiskReadTests.setUp + ["CREATE TABLE u (p int PRIMARY KEY, v int)"] {
+            #expect(processor.execute(statement) == "")
+        }
+        #expect(processor.execute("INSERT INTO t (p, c, v) VALUES (1, 1, 1)") == "")
+        #expect(processor.execute("INSERT INTO u (p, v) VALUES (1, 1)") == "")
+        let slice = "SELECT c, v FROM t WHERE p = 1"
+        let row = "SELECT v FROM u WHERE p = 1"
+        #expect(processor.executeTogether([slice, row, slice, row, slice]) == [
+            "1|1\n", "1\n", "1|1\n", "1\n", "1|1\n",
+        ])
+        #expect(processor.joinedReadCount == 3)
+        // Each of them may be answered with what was written between them; the later ones must be.
+        let answers = processor.executeTogether([
+            slice, row, "INSERT INTO t (p, c, v) VALUES (1, 2, 2)", "UPDATE u SET v = 2 WHERE p = 1",
+            slice, row,
+        ])
+        #expect(answers[4] == "1|1\n2|2\n")
+        #expect(answers[5] == "2\n")
+        // The row's newer value is in memory: its read had nothing to wait for.
+        #expect(processor.joinedReadCount == 4)
+        // Functions give each its own.
+        let call = "SELECT uuid() FROM t WHERE p = 1 AND c = 1"
+        let made = processor.executeTogether([call, call])
+        #expect(made[0] != made[1])
+        #expect(processor.joinedReadCount == 4)
+        #expect(processor.diskReadsOnShards == 0)
+    }
+
     @Test("tell who asked of a damaged block, and nobody else", arguments: [false, true])
     func damage(isOnDisk: Bool) throws {
         let files = MemoryFileSystem()

@@ -155,6 +155,9 @@ final class TestProcessor {
         Environment.runUntilIdle(executors)
     }
 
+    /// How many reads have had the answer of another.
+    var joinedReadCount: Int { processor.joinedReadCount }
+
     /// Writes everything to SSTables.
     func flush() {
         node.onEachShard({ shard, finish in shard.store.flushAll(done: finish) }, done: { _ in })

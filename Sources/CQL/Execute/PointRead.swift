@@ -23,6 +23,8 @@ final class PointReader: @unchecked Sendable {  // Owner: the shard's executor.
     private let decoder: RowDecoder
     /// The columns that a row's value cells are looked at for; nil when elements of collections are.
     private let wanted: [UInt32]?
+    /// Whether reads that ask the same may have one answer.
+    let isShareable: Bool
     private var cells = ByteWriter(capacity: 256)
 
     init(_ plan: SelectPlan) {
@@ -36,6 +38,7 @@ final class PointReader: @unchecked Sendable {  // Owner: the shard's executor.
         storageID = plan.table.storageID
         tableName = plan.table.name
         decoder = RowDecoder(table: plan.table, slots: plan.slots)
+        isShareable = plan.isShareable
         let regular = plan.slots.filter { $0.kind == .regular }
         wanted = regular.contains { $0.type.isMultiCell } ? nil : regular.map(\.id)
     }
@@ -160,13 +163,38 @@ extension QueryProcessor {
             guard let rows else { throw CQLError(storage: .wouldBlock) }
             return rows
         }
-        let done = { @Sendable (result: Result<RowsResult, CQLError>) in
-            completion(StatementOutcome(result.map { .rows($0) }))
+        // On the shard, for a read that has to wait.
+        let wait = { @Sendable [self] in
+            let shared = sharedReads[shard.index]
+            let question = !reader.isShareable ? nil : ReadQuestion(
+                statement: statement.id,
+                epoch: statement.epoch,
+                skipMetadata: request.skipMetadata,
+                now: request.now,
+                keys: [owned]
+            )
+            if let question {
+                if shared.join(question, completion) { return }
+                shared.open(question)
+            }
+            shard.store.read(read) { result in
+                let outcome = StatementOutcome(result.map { .rows($0) })
+                let followers = question.map { shared.close($0) } ?? []
+                completion(outcome)
+                for follower in followers { follower(outcome) }
+            }
         }
-        if isCurrent {
-            shard.store.read(read, done: done)
-        } else {
-            shard.executor.execute { shard.store.read(read, done: done) }
+        if isCurrent { return wait() }
+        shard.executor.execute {
+            do throws(CQLError) {
+                let rows = try owned.withView { (view) throws(CQLError) in
+                    try reader.read(view, partitionLength: partitionLength, on: shard, request)
+                }
+                guard let rows else { return wait() }
+                completion(StatementOutcome(.success(.rows(rows))))
+            } catch {
+                completion(StatementOutcome(.failure(error)))
+            }
         }
     }
 }

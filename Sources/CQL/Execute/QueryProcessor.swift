@@ -64,6 +64,8 @@ package final class QueryProcessor: Sendable {
     private let prepared: StatementCache
     let clock: WriteClock
     let batchLog = BatchLog()
+    /// The reads of each shard that others may join.
+    let sharedReads: [SharedReads]
     /// The scratch memory of each shard's executor.
     private let builders: [WriteBuilder]
     /// Told of every schema change, for events.
@@ -93,7 +95,11 @@ package final class QueryProcessor: Sendable {
         let random = node.environment.random
         builders = node.shards.map { _ in WriteBuilder(random: random) }
         clock = WriteClock(node.environment.clock)
+        sharedReads = node.shards.map { _ in SharedReads() }
     }
+
+    /// How many reads have had the answer of another that asked the same.
+    package var joinedReadCount: Int { sharedReads.reduce(0) { $0 + $1.joinedCount } }
 
     // MARK: Requests
 
@@ -285,10 +291,12 @@ package final class QueryProcessor: Sendable {
             let virtual = SystemSchema.isVirtual(plan.table)
                 ? systemTables.memtable(for: plan.table, schema: schema(origin))
                 : nil
+            let question = plan.isShareable && plan.restrictions.namesPartitions
+                ? request.question(statement, parameters) : nil
             try SelectExecution(
                 request,
-                node: node,
-                limits: limits,
+                question: question,
+                of: self,
                 virtual: virtual,
                 completion: completion
             ).start()

@@ -16,14 +16,6 @@ internal import Storage
 /// Only one shard works on it at a time. A step that needs a block from the disk ends, and another
 /// goes on behind its last key when the block is there (`ShardStore.read`).
 final class SelectExecution: @unchecked Sendable {  // Handed from one executor to the next.
-    /// A run of keys of one shard.
-    struct Piece {
-        let shard: Int
-        let bounds: KeyBounds
-        /// The partition part if all of the piece is of one partition that was named.
-        let partition: [UInt8]?
-    }
-
     private static let entriesPerStep = 4096
     private static let workPerStep = 16_384
     /// What beginning anew in another place costs, in entries.
@@ -50,6 +42,14 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
     private let skipMetadata: Bool
     private let limits: QueryLimits
     private let completion: QueryProcessor.Completion
+    /// What others may ask too; nil when they get no answer of this read.
+    private let question: ReadQuestion?
+    private let sharedReads: [SharedReads]
+    /// Those who get the same answer.
+    private var followers: [QueryProcessor.Completion] = []
+    /// Where others may join at the moment, until an entry is seen.
+    private var openAt: SharedReads?
+    private var hasBegun = false
     /// The rows of a virtual table, in place of a shard's.
     private let virtual: Memtable?
 
@@ -87,15 +87,17 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
 
     init(
         _ request: SelectRequest,
-        node: Node,
-        limits: QueryLimits,
+        question: ReadQuestion?,
+        of processor: QueryProcessor,
         virtual: Memtable?,
         completion: @escaping QueryProcessor.Completion
     ) throws(CQLError) {
         let plan = request.plan
         self.plan = plan
-        self.node = node
-        self.limits = limits
+        self.question = question
+        node = processor.node
+        limits = processor.limits
+        sharedReads = processor.sharedReads
         self.virtual = virtual
         self.completion = completion
         selectors = request.selectors
@@ -144,11 +146,35 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
             return follow(Result { () throws(CQLError) in try readPieces(nil) }, nil)
         }
         stepEntries = 0
+        let shared = sharedReads[shard.index]
+        if !hasBegun, let question, !shared.isEmpty, shared.join(question, completion) { return }
         shard.store.read { [self] () throws(CQLError) in
-            try readPieces(shard)
+            do throws(CQLError) {
+                return try readPieces(shard)
+            } catch {
+                if !hasBegun, openAt == nil, let question {
+                    shared.open(question)
+                    openAt = shared
+                }
+                throw error
+            }
         } done: { [self] in
+            begin()
             follow($0, shard)
         }
+    }
+
+    /// Notes that something is seen: from now on nobody may join, since they may have written since.
+    private func begin() {
+        hasBegun = true
+        guard let question, let shared = openAt else { return }
+        openAt = nil
+        followers = shared.close(question)
+    }
+
+    private func complete(_ outcome: StatementOutcome) {
+        completion(outcome)
+        for follower in followers { follower(outcome) }
     }
 
     /// What is to be done after a step.
@@ -181,7 +207,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
 
     private func follow(_ result: Result<Next, CQLError>, _ shard: Shard?) {
         switch result {
-        case .failure(let error): completion(StatementOutcome(.failure(error)))
+        case .failure(let error): complete(StatementOutcome(.failure(error)))
         case .success(.finish(let hasMore)): finish(hasMore: hasMore)
         case .success(.otherShard): start()
         case .success(.yield): shard?.executor.execute { [self] in step(shard) }
@@ -212,6 +238,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
                 guard cursor.isPaused, let key = cursor.resumeKey else { break }
                 return try suspend(behind: key) ?? pause(behind: key, cursor)
             }
+            if !hasBegun { begin() }
             stepEntries += 1
             if let outcome = try take(cursor) { return outcome }
             if stepEntries >= min(Self.entriesPerStep, limits.pageWorkMax) {
@@ -220,6 +247,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
                 return pause(behind: key, cursor)
             }
         }
+        begin()
         if let horizon = cursor.horizon { return try suspend(behind: horizon) ?? .yield }
         return try leavePartition() ?? .pieceDone
     }
@@ -227,6 +255,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
     /// Notes that the next step goes on behind a key, up to which nothing is left to be given out; an
     /// outcome ends the reading instead.
     private func suspend(behind key: [UInt8]) throws(CQLError) -> Outcome? {
+        begin()
         let isSame = key.withView { key in partition.withView { key.hasPrefix($0) } }
         if !isSame, let outcome = try leavePartition() { return outcome }
         resumeKey = key
@@ -515,7 +544,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
             if plan.isAggregate { try writeAggregates() }
             if groupIsOpen { _ = try closeGroup() }
         } catch {
-            return completion(StatementOutcome(.failure(error)))
+            return complete(StatementOutcome(.failure(error)))
         }
         // As in Cassandra, a page of an index that is full may be followed by an empty one: clients go on
         // until a page isn't full.
@@ -536,19 +565,11 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         )
         let bytes = plan.isMerged ? mergedCells() : cells.array
         let rows = RowsResult(metadata: metadata, rowCount: rowCount, cells: bytes)
-        var outcome = StatementOutcome(.success(.rows(rows)), warnings: warnings())
+        var outcome = StatementOutcome(.success(.rows(rows)), warnings: cost.warnings(rowCount, plan.table, limits))
         outcome.cost = cost
-        completion(outcome)
+        complete(outcome)
     }
 
-    private func warnings() -> [String] {
-        guard cost.tombstones > limits.tombstoneWarnThreshold else { return [] }
-        return [
-            "Read \(rowCount) live rows and \(cost.tombstones) tombstones of"
-                + " \(plan.table.keyspace).\(plan.table.name) for one page (see"
-                + " tombstone_warn_threshold)"
-        ]
-    }
 
     /// The cells with the rows of all partitions in the clustering order, as many as the limit allows.
     private func mergedCells() -> [UInt8] {
@@ -600,34 +621,5 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
             let name = "\(plan.table.keyspace).\(plan.table.name)"
             throw CQLError(.server, "a row of table \(name) can't be decoded: \(error)")
         }
-    }
-}
-
-extension SelectExecution.Piece {
-    /// Whether a key is in the piece.
-    func holds(_ key: [UInt8]) -> Bool {
-        key.withView { key in
-            bounds.lower.withView { key.compare($0) >= 0 }
-                && (bounds.upper.isEmpty || bounds.upper.withView { key.compare($0) < 0 })
-        }
-    }
-}
-
-extension Selector {
-    /// Whether it is computed from aggregates.
-    var isOverAggregates: Bool {
-        switch self {
-        case .aggregate: true
-        case .call(_, let arguments): arguments.contains(where: \.isOverAggregates)
-        case .cast(let inner, _, _): inner.isOverAggregates
-        default: false
-        }
-    }
-}
-
-extension CQLError {
-    /// What a client is told of a failure of the storage.
-    init(storage error: StorageError) {
-        self.init(.server, error.description)
     }
 }

@@ -98,6 +98,21 @@ struct SelectRequest {
         }
     }
 
+    /// What is asked, for a plan that is shareable.
+    func question(_ statement: PreparedStatement, _ parameters: QueryParameters) -> ReadQuestion {
+        ReadQuestion(
+            statement: statement.id,
+            epoch: statement.epoch,
+            skipMetadata: skipMetadata,
+            now: now,
+            keys: pieces.flatMap { [$0.bounds.lower, $0.bounds.upper] },
+            limit: limit,
+            perPartitionLimit: perPartitionLimit,
+            pageSize: pageSize,
+            pagingState: parameters.pagingState
+        )
+    }
+
     private static func bound(
         _ selectors: [Selector],
         _ plan: SelectPlan,
