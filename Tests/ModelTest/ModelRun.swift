@@ -314,6 +314,7 @@ final class ModelRun {
                 columns: tables.columns(table),
                 wanted: wanted
             )
+            // `nil` where the row isn't there, which has to be known too.
             let isSame = part?.values(of: wanted) == expected?.values(of: wanted)
             guard !isSame else { continue }
             throw ModelMismatch.row(
