@@ -15,6 +15,25 @@ extension SelectExecution {
     }
 }
 
+extension SelectExecution {
+    func storage<R>(_ body: () throws(StorageError) -> R) throws(CQLError) -> R {
+        do throws(StorageError) {
+            return try body()
+        } catch {
+            throw CQLError(storage: error)
+        }
+    }
+
+    func malformed<R>(_ body: () throws(MalformedBytes) -> R) throws(CQLError) -> R {
+        do throws(MalformedBytes) {
+            return try body()
+        } catch {
+            let name = "\(plan.table.keyspace).\(plan.table.name)"
+            throw CQLError(.server, "a row of table \(name) can't be decoded: \(error)")
+        }
+    }
+}
+
 extension ReadCost {
     /// What the client is to be told of a page's cost.
     func warnings(_ rowCount: Int, _ table: TableSchema, _ limits: QueryLimits) -> [String] {

@@ -21,7 +21,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
     /// What beginning anew in another place costs, in entries.
     private static let entriesPerSeek = 16
 
-    private let plan: SelectPlan
+    let plan: SelectPlan
     private let node: Node
     private let selectors: [Selector]
     private let aggregatePlans: [Aggregate]
@@ -602,24 +602,5 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
             }
         }
         rowCount += 1
-    }
-
-    // MARK: Errors
-
-    private func storage<R>(_ body: () throws(StorageError) -> R) throws(CQLError) -> R {
-        do throws(StorageError) {
-            return try body()
-        } catch {
-            throw CQLError(storage: error)
-        }
-    }
-
-    private func malformed<R>(_ body: () throws(MalformedBytes) -> R) throws(CQLError) -> R {
-        do throws(MalformedBytes) {
-            return try body()
-        } catch {
-            let name = "\(plan.table.keyspace).\(plan.table.name)"
-            throw CQLError(.server, "a row of table \(name) can't be decoded: \(error)")
-        }
     }
 }
