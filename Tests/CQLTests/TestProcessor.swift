@@ -146,15 +146,6 @@ final class TestProcessor {
     private(set) var lastCost = ReadCost()
     private(set) var lastWarnings: [String] = []
 
-    /// Merges each table's SSTables into one.
-    func compact() {
-        node.onEachShard({ shard, finish in
-            for table in shard.store.allTables { shard.store.compactAll(table) { _ in } }
-            finish(nil)
-        }, done: { _ in })
-        Environment.runUntilIdle(executors)
-    }
-
     /// How many reads have had the answer of another.
     var joinedReadCount: Int { processor.joinedReadCount }
 
