@@ -24,6 +24,8 @@ final class ReadLoad: @unchecked Sendable {  // Owner: the shard's executor.
     private var outcome = Outcome()
     /// The number of the key that is being read: a read that waits for the disk is run again.
     private var current: Int?
+    /// What a SELECT of the value asks for.
+    private let wanted: WantedColumns
     /// Where a scan goes on; nil at its end.
     private var place: [UInt8]? = []
 
@@ -31,6 +33,7 @@ final class ReadLoad: @unchecked Sendable {  // Owner: the shard's executor.
         self.bench = bench
         self.rows = rows
         self.settings = settings
+        wanted = WantedColumns([rows.column], now: bench.clock.secondsSinceEpoch())
     }
 
     /// Runs at most `count` operations of a line: point reads, seeks, or rows of a scan.
@@ -79,7 +82,7 @@ final class ReadLoad: @unchecked Sendable {  // Owner: the shard's executor.
         let isSample = outcome.operations % ReadLoad.sampling == 0
         let start = isSample ? clock.monotonicNanoseconds() : 0
         let (key, partitionLength) = rows.key(of: nextNumber())
-        if let row = try table.get(key, partitionLength: partitionLength) {
+        if let row = try table.get(key, partitionLength: partitionLength, wanted: wanted) {
             try check(row)
             outcome.found += 1
         }

@@ -23,7 +23,8 @@ final class RowMaker: @unchecked Sendable {  // Owner: the load that has it, on 
     private var keyBytes = ByteWriter(capacity: 64)
     private var fragment = ByteWriter(capacity: 256)
     private var writer = MutationWriter(capacity: 512)
-    private let column: UInt32
+    /// The id of the column that holds the value.
+    let column: UInt32
 
     init(_ table: TableSchema, seed: UInt64) {
         self.table = table

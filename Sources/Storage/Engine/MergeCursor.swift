@@ -28,6 +28,9 @@ package final class MergeCursor {
     private struct Head {
         /// Whether it stands within the bounds.
         var isLive = false
+        /// Whether it was moved to its first entry. A file that begins behind the start of the read is
+        /// only opened when the read gets there; until then its first key stands for it.
+        var isOpen = true
         /// The eight bytes of its key behind those that all keys of the read have in common
         /// (`commonCount`), as a number; backward its complement. The least comes next, and only equal
         /// ones have to be compared as keys.
@@ -36,6 +39,7 @@ package final class MergeCursor {
     }
 
     private var heads: [Head]
+    private var unopenedCount = 0
     private let commonCount: Int
     /// The first `pendingCount` are the sources that stand at the entry given out last and have to move
     /// on.
@@ -121,7 +125,7 @@ package final class MergeCursor {
         let workEnd = workMax == Int.max ? Int.max : cost.work + workMax
         if !hasStarted { try start() }
         try advancePending()
-        while gather() {
+        while try gather() {
             let key = heads[pending[0]].key
             guard isWithinBounds(key) else {
                 // They stay where they are.
@@ -147,16 +151,44 @@ package final class MergeCursor {
         hasStarted = true
         var isBlocked = false
         for index in sources.indices {
+            if putOff(index) { continue }
             do throws(StorageError) {
                 try seek(index)
+                noteHead(index, sources[index].currentKey)
             } catch .wouldBlock {
                 // The others say what they want too, so that all of it is read at once.
                 isBlocked = true
             }
         }
         if isBlocked { throw .wouldBlock }
-        for index in sources.indices { noteHead(index, sources[index].currentKey) }
         try startInsidePartition()
+    }
+
+    /// Leaves a source closed for now if it is a file that begins behind the start of the read.
+    private func putOff(_ index: Int) -> Bool {
+        guard !isReversed, let first = sources[index].firstKey else { return false }
+        return first.withView { first in
+            guard lower.withView({ first.compare($0) > 0 }) else { return false }
+            noteHead(index, first)
+            guard heads[index].isLive else { return true }
+            heads[index].isOpen = false
+            heads[index].key = .empty
+            unopenedCount += 1
+            return true
+        }
+    }
+
+    /// Moves a source to its first entry that was put off.
+    private func open(_ index: Int) throws(StorageError) {
+        do throws(StorageError) {
+            try seek(index)
+        } catch {
+            if keyBeforePass.count > 0 { resumeKey = keyBeforePass.array }
+            throw error
+        }
+        unopenedCount -= 1
+        heads[index].isOpen = true
+        noteHead(index, sources[index].currentKey)
     }
 
     private func seek(_ index: Int) throws(StorageError) {
@@ -177,7 +209,8 @@ package final class MergeCursor {
         guard isReversed || start < lower.count else { return }
         partition.removeAll()
         lower.withView { partition.append($0.prefix(start)) }
-        for index in sources.indices {
+        // What is put off begins behind the start, with entries and deletions alike.
+        for index in sources.indices where heads[index].isOpen {
             let deletion = try sources[index].partitionDeletion(of: partition.view)
             partitionDeletion = Deletion.stronger(partitionDeletion, deletion)
             guard sources[index].isValid, sources[index].key.hasPrefix(partition.view) else {
@@ -190,6 +223,7 @@ package final class MergeCursor {
     }
 
     private func advancePending() throws(StorageError) {
+        if unopenedCount > 0, pendingCount > 0 { keepKey(of: pending[0]) }
         for place in 0..<pendingCount { try advance(pending[place]) }
         pendingCount = 0
     }
@@ -235,13 +269,13 @@ package final class MergeCursor {
 
     /// Finds the next key in the direction of the read, and makes the sources that have it pending;
     /// false when there is none.
-    private func gather() -> Bool {
+    private func gather() throws(StorageError) -> Bool {
         if leader >= 0, heads[leader].isLive, heads[leader].word < limit {
             pending[0] = leader
             pendingCount = 1
             return true
         }
-        let best = nearest()
+        let best = try nearest()
         guard best >= 0 else { return false }
         let first = heads[best]
         limit = .max
@@ -259,19 +293,24 @@ package final class MergeCursor {
     }
 
     /// The source with the next key in the direction of the read; -1 when none is live.
-    private func nearest() -> Int {
-        var best = -1
-        for index in heads.indices where heads[index].isLive {
-            if best >= 0 {
-                if heads[index].word > heads[best].word { continue }
-                if heads[index].word == heads[best].word {
-                    let order = heads[index].key.compare(heads[best].key)
-                    guard isReversed ? order > 0 : order < 0 else { continue }
-                }
+    private func nearest() throws(StorageError) -> Int {
+        while true {
+            var best = -1
+            for index in heads.indices where heads[index].isLive {
+                if best < 0 || comesBefore(index, best) { best = index }
             }
-            best = index
+            guard best >= 0, !heads[best].isOpen else { return best }
+            try open(best)
         }
-        return best
+    }
+
+    /// Whether a source's key comes before that of another, or is not known and could.
+    @inline(__always)
+    private func comesBefore(_ index: Int, _ other: Int) -> Bool {
+        if heads[index].word != heads[other].word { return heads[index].word < heads[other].word }
+        guard heads[index].isOpen, heads[other].isOpen else { return heads[other].isOpen }
+        let order = heads[index].key.compare(heads[other].key)
+        return isReversed ? order > 0 : order < 0
     }
 
     private func isWithinBounds(_ key: ByteView) -> Bool {
@@ -353,7 +392,11 @@ package final class MergeCursor {
 
     /// Brings the limit nearer, to where a source stands.
     private func tightenLimit(to source: Int) {
-        if sources[source].isValid { tightenLimit(to: sources[source].key) }
+        if heads[source].isOpen {
+            if sources[source].isValid { tightenLimit(to: sources[source].key) }
+        } else if let first = sources[source].firstKey {
+            first.withView { tightenLimit(to: $0) }
+        }
     }
 
     private func tightenLimit(to key: ByteView) {

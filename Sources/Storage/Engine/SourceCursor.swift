@@ -29,6 +29,15 @@ package enum SourceCursor {
         }
     }
 
+    /// The first key of a file, of which nothing comes before; nil of others.
+    var firstKey: [UInt8]? {
+        switch self {
+        case .memtable: nil
+        case .sstable(let cursor, _), .partial(let cursor, _, _):
+            cursor.reader.isEmpty ? nil : cursor.reader.statistics.firstKey
+        }
+    }
+
     /// The key at which it stood before a step that ended with an error: not to be asked of others.
     var keyBeforeStep: ByteView {
         switch self {

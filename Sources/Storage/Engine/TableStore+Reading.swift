@@ -71,7 +71,8 @@ extension TableStore {
     ) throws(StorageError) {
         let token = Key.token(of: key)
         let hash = PartitionFilter.hash(partition: partition)
-        for sstable in byTimestamp {
+        for index in spans.indices where spans[index].contains(token) {
+            let sstable = byTimestamp[index]
             let reader = sstable.reader
             // All that come now are at most as late.
             let latest = reader.statistics.maxTimestamp

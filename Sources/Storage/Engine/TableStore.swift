@@ -56,7 +56,11 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
         didSet { byTimestamp = TableStore.byTimestamp(sstables) }
     }
     /// The same, those with the latest write first.
-    private(set) var byTimestamp: [LiveSSTable]
+    private(set) var byTimestamp: [LiveSSTable] {
+        didSet { spans = TableStore.spans(byTimestamp) }
+    }
+    /// The tokens of each of `byTimestamp`: a point read looks at these first, and at few of the files.
+    private(set) var spans: [TokenRange]
 
     /// Of flushed memtables, the last commit-log segment and the smallest write timestamp: as long as
     /// the segment is there, a restart may write them once more.
@@ -85,6 +89,7 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
         self.schema = schema
         self.sstables = sstables.sorted { $0.number > $1.number }
         byTimestamp = TableStore.byTimestamp(sstables)
+        spans = TableStore.spans(byTimestamp)
         self.blocks = blocks
         self.memtableCapacity = memtableCapacity
         self.indexLimits = indexLimits
@@ -95,6 +100,11 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
             let (a, b) = ($0.reader.statistics.maxTimestamp, $1.reader.statistics.maxTimestamp)
             return a == b ? $0.number > $1.number : a > b
         }
+    }
+
+    private static func spans(_ sstables: [LiveSSTable]) -> [TokenRange] {
+        // An empty file's holds no token.
+        sstables.map { $0.tokens ?? TokenRange(.max, .min) }
     }
 
     /// The bytes that memtables take.
