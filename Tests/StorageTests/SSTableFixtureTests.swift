@@ -22,7 +22,10 @@ struct SSTableFixtureTests {
             "collections", "deletions", "empty", "expiring", "no-filter", "plain-lz4", "plain-none",
             "plain-snappy", "plain-zstd", "static", "wide",
         ],
-        "1.1": ["dictionary"],
+        "1.1": [
+            "collections", "deletions", "dictionary", "empty", "expiring", "no-filter", "plain-lz4",
+            "plain-none", "plain-snappy", "plain-zstd", "static", "wide",
+        ],
     ]
 
     static let files: [String] = names.flatMap { version, names in
