@@ -76,25 +76,18 @@ package struct Levels: Sendable {
         return choices
     }
 
-    /// Everything, when what lies above the largest level may replace more of it than it should.
+    /// Everything, when what lies above the largest run may replace more of it than it should.
     func replaced(_ files: [SSTableFacts]) -> CompactionChoice? {
-        guard let bound = settings.replacedShareMax, files.count > 1 else { return nil }
-        let base = flushSize(files)
-        let levels = files.map { level(density($0), flushSize: base) }
-        guard let top = levels.max(), top > 0 else { return nil }
-        var largest = 0
-        var above = 0
-        for (file, level) in zip(files, levels) {
-            if level == top {
-                // It is being merged already.
-                if file.isBusy { return nil }
-                largest += file.size
-            } else if !file.isBusy {
-                above += file.size
-            }
-        }
-        guard Double(above) * expectedShare > bound * Double(largest) else { return nil }
+        guard let bound = settings.replacedShareMax, files.count > 1,
+            let largest = largestRun(files)
+        else { return nil }
+        let isLargest = Set(largest.map(\.number))
+        // It is being merged already.
+        guard !largest.contains(where: \.isBusy) else { return nil }
         let idle = files.filter { !$0.isBusy }
+        let size = largest.reduce(0) { $0 + $1.size }
+        let above = idle.reduce(0) { isLargest.contains($1.number) ? $0 : $0 + $1.size }
+        guard Double(above) * expectedShare > bound * Double(size) else { return nil }
         // What overlaps nothing stays where it is.
         let inputs = idle.filter { file in
             idle.contains { $0.number != file.number && $0.overlaps(file) }
@@ -108,18 +101,32 @@ package struct Levels: Sendable {
         )
     }
 
+    /// The densest files, of those that overlap one: what all others are newer parts of. Nil while all is in
+    /// level 0.
+    private func largestRun(_ files: [SSTableFacts]) -> [SSTableFacts]? {
+        let sorted = files.map { (file: $0, density: density($0)) }
+            .sorted { ($0.density, $1.file.number) > ($1.density, $0.file.number) }
+        guard let most = sorted.first?.density,
+            level(most, flushSize: flushSize(files)) > 0
+        else { return nil }
+        var run: [SSTableFacts] = []
+        // The slices of one run differ by chance alone.
+        for (file, density) in sorted where density > most / 3 {
+            if !run.contains(where: { $0.overlaps(file) }) { run.append(file) }
+        }
+        return run
+    }
+
     /// What proved to be new data the last time needs no such hurry; but it may be otherwise now.
     private var expectedShare: Double { max(conditions.replacedShare ?? 1, Levels.replacedShareMin) }
 
-    /// The part of the largest level that lower ones may replace, those that are being merged included; nil
+    /// The part of the largest run that all others may replace, those that are being merged included; nil
     /// while the largest is so small that it is no measure.
     func replacedShare(_ files: [SSTableFacts]) -> Double? {
-        let base = flushSize(files)
-        let levels = files.map { level(density($0), flushSize: base) }
-        guard let top = levels.max(), top > 0 else { return nil }
-        let largest = zip(files, levels).reduce(0) { $1.1 == top ? $0 + $1.0.size : $0 }
+        guard let run = largestRun(files) else { return nil }
+        let largest = run.reduce(0) { $0 + $1.size }
+        guard Double(largest) > 16 * flushSize(files) else { return nil }
         let all = files.reduce(0) { $0 + $1.size }
-        guard Double(largest) > 16 * base else { return nil }
         return Double(all - largest) * expectedShare / Double(largest)
     }
 
