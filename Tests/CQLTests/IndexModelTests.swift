@@ -39,6 +39,13 @@ import Testing
         var hasIndex = Set<Int>()
         var queryCount = 0
         var foundCount = 0
+        var indexedReads = (all: 0, gathered: 0)
+
+        /// Adds what the processor has counted, before it is given up.
+        mutating func countReads() {
+            let counted = processor.indexedReads
+            indexedReads = (indexedReads.all + counted.all, indexedReads.gathered + counted.gathered)
+        }
 
         mutating func number(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &numbers) }
         mutating func chance(_ percent: Int) -> Bool { number(100) < percent }
@@ -74,10 +81,17 @@ import Testing
         ] {
             #expect(run.processor.execute(statement) == "")
         }
+        for number in [0, 1, 3] {
+            #expect(run.processor.execute(Self.indexes[number]) == "")
+            run.hasIndex.insert(number)
+        }
         for _ in 0..<400 {
             try step(&run, seed)
         }
+        run.countReads()
         #expect(run.queryCount > 50)
+        #expect(run.indexedReads.all > 30, "indexes are hardly asked")
+        if seed % 2 == 0 { #expect(run.indexedReads.gathered > 0) }
         #expect(run.foundCount > 20, "the queries find too little to say anything")
     }
 
@@ -94,6 +108,7 @@ import Testing
     }
 
     private func restart(_ run: inout Run, _ seed: UInt64) throws {
+        run.countReads()
         run.files = run.files.crashClone(keepUnsynced: run.chance(50) ? .all : .none)
         run.processor = try open(run.files, seed: seed)
         #expect(run.processor.execute("USE q") == "")

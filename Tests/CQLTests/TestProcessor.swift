@@ -155,6 +155,15 @@ final class TestProcessor {
         Environment.runUntilIdle(executors)
     }
 
+    /// How many reads went by indexes, and how many of them gathered the places of a wide range.
+    var indexedReads: (all: Int, gathered: Int) {
+        let tables = node.shards.flatMap { $0.store.allTables }
+        return (
+            tables.reduce(0) { $0 + $1.indexedReadCount },
+            tables.reduce(0) { $0 + $1.gatheredReadCount }
+        )
+    }
+
     /// Merges all SSTables of each table into one.
     func compact() {
         node.onEachShard({ shard, finish in

@@ -147,7 +147,7 @@ package final class PostingBuilder {
         var reader = ByteReader(partition)
         _ = try Key.readPartitionKey(from: &reader, into: &scratch)
         let parts = try Key.splitPartitionKey(scratch.view, count: table.partitionKey.count)
-        for target in partitionKey {
+        for target in partitionKey where target.position < parts.count {
             let start = begin(target.index)
             appendValue(parts[target.position], target.type, target.analysis)
             end(start, partition)

@@ -77,6 +77,9 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
     var flushFailures = 0
     /// How often building an index has failed since it last succeeded.
     var buildFailures = 0
+    /// How many reads went by indexes, and how many of them gathered the places of a wide range.
+    package internal(set) var indexedReadCount = 0
+    package internal(set) var gatheredReadCount = 0
     /// Whom to tell when the memtables that exist now have been flushed.
     var flushWaiters: [(remaining: Int, done: @Sendable (StorageError?) -> Void)] = []
 

@@ -252,6 +252,7 @@ extension TableStore {
             case .unselective: return .none
             case .places(let list, let end):
                 horizon = end
+                gatheredReadCount += 1
                 postings.append(
                     Postings(
                         [PostingStream(list)],
@@ -260,6 +261,7 @@ extension TableStore {
                 )
             }
         }
+        indexedReadCount += 1
         return .rows(
             IndexedCursor(
                 self,

@@ -2,6 +2,7 @@
 
 package import Bytes
 internal import Environment
+internal import Model
 
 /// Feeds arbitrary bytes to everything that reads SSTables: whatever they are, nothing may trap,
 /// hang or take memory without bound.
@@ -37,6 +38,22 @@ package enum SSTableFuzz {
             _ = target.withView { try? cursor.seek(atOrAfter: $0) }
             _ = target.withView { try? cursor.seek(atOrBefore: $0) }
         }
+        walkPostings(reader)
+    }
+
+    /// Walks through the postings, in order and term by term.
+    private static func walkPostings(_ reader: SSTableReader) {
+        guard reader.indexes != nil else { return }
+        let cursor = PostingCursor(.sstable(reader, UncachedBlocks()))
+        var steps = 0
+        _ = try? cursor.seek(atOrAfter: .empty)
+        while cursor.isValid, steps < 10_000, let offset = try? cursor.placeOffset() {
+            let place = cursor.key.dropFirst(offset)
+            _ = Key.partitionLength(of: place)
+            steps += 1
+            guard (try? cursor.next()) != nil else { break }
+        }
+        _ = try? PostingVerifier(reader)?.finish()
     }
 
     /// Walks through one block.
@@ -86,6 +103,14 @@ package enum SSTableFuzz {
         }
         let schema = store(.empty, &file)
         Section(.schema, offset: schema.offset, count: schema.storedCount).append(to: &directory)
+        var list = ByteWriter(capacity: 16)
+        for number in [UInt64(1), 1, 1] { list.appendVarint(number) }
+        let indexes = store(list.view, &file)
+        Section(.postings, offset: start, count: handles[1].end - start).append(to: &directory)
+        Section(.postingsTop, offset: handles[2].offset, count: handles[2].storedCount)
+            .append(to: &directory)
+        Section(.indexes, offset: indexes.offset, count: indexes.storedCount)
+            .append(to: &directory)
         let place = store(directory.view, &file)
         let end = file.count
         Footer(directory: place, salt: 0, fileCount: end + SSTableFormat.footerCount)
