@@ -24,6 +24,7 @@ package final class FaultInjectingFileSystem: FileSystem, @unchecked Sendable { 
     private var currentReason: FileError.Reason
     private var count = 0
     private var faultCount = 0
+    private var hook: (@Sendable (FileError.Operation, String) -> Void)?
 
     package init(
         wrapping wrapped: any FileSystem,
@@ -47,6 +48,12 @@ package final class FaultInjectingFileSystem: FileSystem, @unchecked Sendable { 
         set { lock.withLock { currentReason = newValue } }
     }
 
+    /// Called before each operation, failing or not, in the thread that asks for it.
+    package var onOperation: (@Sendable (FileError.Operation, String) -> Void)? {
+        get { lock.withLock { hook } }
+        set { lock.withLock { hook = newValue } }
+    }
+
     /// How many operations were asked for, those that failed included.
     package var operations: Int { lock.withLock { count } }
 
@@ -61,6 +68,7 @@ package final class FaultInjectingFileSystem: FileSystem, @unchecked Sendable { 
         _ operation: FileError.Operation,
         _ path: String
     ) throws(FileError) {
+        onOperation?(operation, path)
         lock.lock()
         defer { lock.unlock() }
         count += 1

@@ -73,6 +73,9 @@ package final class Node: Sendable {
     /// The flushes and compactions that run, and how the shards take writes.
     package var tasks: BackgroundTasks { files.tasks }
 
+    /// What is known to be damaged in the SSTables.
+    package var quarantine: Quarantine { files.quarantine }
+
     /// The schema as of the last change.
     package var schema: Schema { published.withLock { $0 } }
 

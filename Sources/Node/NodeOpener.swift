@@ -15,6 +15,8 @@ package struct RecoveryReport: Sendable, Equatable {
     package var tornTails: [String] = []
     /// The files of unfinished flushes, compactions and drops that were removed.
     package var removedFiles: [String] = []
+    /// The SSTables that can't be opened, and why: what they may have can't be read.
+    package var unreadableFiles: [String] = []
     /// The SSTables that are live.
     package var sstableCount = 0
 
@@ -84,7 +86,8 @@ struct NodeOpener {
         let schema = metadata.schema
         let manifest = try Manifest(
             directory: "\(root)/manifest",
-            environment: environment
+            environment: environment,
+            rewriteSize: options.manifestRewriteSize
         )
         let files = TableFiles(environment: environment, root: root, manifest: manifest)
         let live = try openSSTables(schema, files, &report)
@@ -122,12 +125,31 @@ struct NodeOpener {
 
     private struct Live {
         let file: LiveFile
-        let sstable: LiveSSTable
+        let path: String
+        /// Nil if the file can't be opened.
+        var sstable: LiveSSTable?
+        /// Why it can't be opened, and the tokens that it may have.
+        var damage: (error: CorruptionError, tokens: TokenRange)?
+
+        /// The tokens of `owned` for which the file is live.
+        private func ranges(of owned: [TokenRange]) -> [TokenRange] {
+            owned.flatMap { owned in file.ranges.compactMap { owned.intersection($0) } }
+        }
+
+        /// The file as a shard sees it that owns `owned`, if it can't be opened and is live there.
+        func unreadableShare(of owned: [TokenRange]) -> UnreadableSSTable? {
+            guard let damage else { return nil }
+            let own = ranges(of: owned).compactMap { $0.intersection(damage.tokens) }
+            guard !own.isEmpty else { return nil }
+            return UnreadableSSTable(number: file.number, error: damage.error, ranges: own)
+        }
 
         /// The SSTable as a shard sees it that owns `owned`; nil if it isn't live there.
         func share(of owned: [TokenRange]) -> LiveSSTable? {
-            let own = owned.flatMap { owned in file.ranges.compactMap { owned.intersection($0) } }
-            guard !own.isEmpty, let tokens = sstable.reader.statistics.tokens else { return nil }
+            let own = ranges(of: owned)
+            guard !own.isEmpty, let sstable, let tokens = sstable.reader.statistics.tokens else {
+                return nil
+            }
             let isWhole = owned.compactMap { $0.intersection(tokens) }.allSatisfy { wanted in
                 own.contains { $0.contains(wanted.first) && $0.contains(wanted.last) }
             }
@@ -152,18 +174,45 @@ struct NodeOpener {
                 if !unknown.contains(file.table) { unknown.append(file.table) }
                 continue
             }
-            let reader = try SSTableReader.open(
-                fileSystem: fileSystem,
-                path: files.path(file.number, table),
-                fileNumber: file.number
-            )
-            live.append(
-                Live(file: file, sstable: LiveSSTable(number: file.number, reader: reader))
-            )
+            var entry = Live(file: file, path: files.path(file.number, table))
+            do throws(StorageError) {
+                let reader = try SSTableReader.open(
+                    fileSystem: fileSystem,
+                    path: entry.path,
+                    fileNumber: file.number,
+                    quarantine: files.quarantine
+                )
+                entry.sstable = LiveSSTable(number: file.number, reader: reader)
+            } catch {
+                guard let damage = NodeOpener.damage(error, path: entry.path) else { throw error }
+                files.quarantine.note(damage, fileNumber: file.number)
+                let tokens = SSTableReader.tokens(fileSystem: fileSystem, path: entry.path)
+                entry.damage = (damage, tokens ?? TokenRange(.min, .max))
+                report.unreadableFiles.append(damage.description)
+            }
+            live.append(entry)
         }
         if !unknown.isEmpty { _ = try files.manifest.append(unknown.map { .dropTable($0) }) }
         report.sstableCount = live.count
         return live
+    }
+
+    /// What keeps a file from being opened, if it is the file's: the rest of the node can do without it.
+    /// Nil for what a person has to mend first, a newer format or a lack of rights.
+    private static func damage(_ error: StorageError, path: String) -> CorruptionError? {
+        switch error {
+        case .corruption(let error): return error
+        case .file(let error):
+            if error.reason == .accessDenied { return nil }
+            return CorruptionError(
+                path: path,
+                offset: 0,
+                expected: "a file that can be opened",
+                found: "\"\(error)\"",
+                advice: "see to the disk; " + CorruptionError.restoreAdvice
+            )
+        default: return nil
+        }
     }
 
     /// Removes files that no manifest entry names: of interrupted flushes, compactions and drops.
@@ -173,7 +222,7 @@ struct NodeOpener {
         _ live: [Live],
         _ report: inout RecoveryReport
     ) throws(StorageError) {
-        let named = Set(live.map(\.sstable.reader.path))
+        let named = Set(live.map(\.path))
         do throws(FileError) {
             let data = "\(root)/data"
             guard try fileSystem.kind(data) == .directory else { return }
@@ -218,7 +267,11 @@ struct NodeOpener {
             )
             for table in schema.tables {
                 let own = live.filter { $0.file.table == table.storageID }
-                store.addTable(table, sstables: own.compactMap { $0.share(of: ranges) })
+                store.addTable(
+                    table,
+                    sstables: own.compactMap { $0.share(of: ranges) },
+                    unreadable: own.compactMap { $0.unreadableShare(of: ranges) }
+                )
             }
             return Shard(index: index, executor: executor, store: store, schema: schema)
         }
@@ -256,6 +309,11 @@ struct NodeOpener {
         do throws(FileError) {
             for (directory, segments) in replayed {
                 try CommitLog.remove(segments, fileSystem: fileSystem, directory: directory)
+                guard try fileSystem.kind(directory) == .directory else { continue }
+                // Space that was set aside for a next segment, by a shard that may be no more.
+                for name in try fileSystem.list(directory) where name.hasSuffix(".next") {
+                    try fileSystem.remove("\(directory)/\(name)")
+                }
             }
         } catch {
             throw .file(error)

@@ -12,6 +12,8 @@ package struct NodeOptions: Sendable {
     /// What each shard's store gets.
     package var store = StoreOptions()
     package var commitLog = CommitLogOptions()
+    /// The bytes of edits after which the manifest is written anew.
+    package var manifestRewriteSize = 4 << 20
 
     package init(dataDirectory: String, shardCount: Int) {
         self.dataDirectory = dataDirectory

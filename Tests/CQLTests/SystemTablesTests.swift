@@ -113,6 +113,42 @@ struct SystemTablesTests {
         #expect(SystemTables(context: context, tasks: tasks, clock: clock).memtable(for: stored, schema: schema) == nil)
     }
 
+    @Test("system_views.quarantined_blocks lists what is damaged, each place once")
+    func quarantinedBlocks() throws {
+        let quarantine = Quarantine(clock: ManualClock(microsecondsSinceEpoch: 86_400_000_000))
+        let error = CorruptionError(
+            path: "/data/shop/order-lines-0011/0000000007.sst",
+            offset: 4096,
+            length: 100,
+            expected: "checksum 1",
+            found: "2",
+            keys: KeySpan(first: [1], last: [2, 3])
+        )
+        for _ in 0..<2 { quarantine.note(error, fileNumber: 7) }
+        let tables = SystemTables(
+            context: context,
+            tasks: tasks,
+            clock: clock,
+            damages: quarantine.damages
+        )
+        let rows = try read("system_views", "quarantined_blocks", Schema(), tables)
+        #expect(
+            rows == [
+                [
+                    "keyspace_name": "shop", "table_name": "order-lines",
+                    "file": "/data/shop/order-lines-0011/0000000007.sst", "block_offset": "4096",
+                    "block_length": "100", "first_key": "0x01", "last_key": "0x0203",
+                    "reason": "expected checksum 1, found 2",
+                    "found_at": ValueCoding.timestamp(milliseconds: 86_400_000).withView {
+                        CQLType.timestamp.display($0)
+                    },
+                ]
+            ]
+        )
+        quarantine.forget(file: 7)
+        #expect(quarantine.damages.isEmpty)
+    }
+
     @Test("a system table that is stored is read as users' tables are, and is listed")
     func storedSystemTable() throws {
         let schema = QueryProcessor.systemSchema
@@ -228,10 +264,11 @@ struct SystemTablesTests {
     private func read(
         _ keyspace: String,
         _ name: String,
-        _ schema: Schema
+        _ schema: Schema,
+        _ tables: SystemTables? = nil
     ) throws -> [[String: String]] {
         let table = try #require(SystemSchema.schema.table(keyspace, name))
-        let tables = SystemTables(context: context, tasks: tasks, clock: clock)
+        let tables = tables ?? SystemTables(context: context, tasks: self.tasks, clock: clock)
         let memtable = try #require(tables.memtable(for: table, schema: schema))
         var rows: [[String: String]] = []
         var position = memtable.rows.lowerBound(.empty)

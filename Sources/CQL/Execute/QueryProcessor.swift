@@ -190,8 +190,12 @@ package final class QueryProcessor: Sendable {
     // MARK: Statements
 
     private var systemTables: SystemTables {
-        SystemTables(context: system, tasks: node.tasks, clock: node.environment.clock) {
-            [node] index, table in
+        SystemTables(
+            context: system,
+            tasks: node.tasks,
+            clock: node.environment.clock,
+            damages: node.quarantine.damages
+        ) { [node] index, table in
             node.progress(of: index, table)
         }
     }

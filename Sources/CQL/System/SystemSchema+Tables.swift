@@ -260,6 +260,16 @@ extension SystemSchema {
                 PRIMARY KEY (keyspace_name, index_name))
             """
         ),
+        (
+            "parts of SSTables that can't be read",
+            """
+            quarantined_blocks (
+                keyspace_name text, table_name text, file text, block_offset bigint,
+                block_length bigint, first_key blob, last_key blob, reason text,
+                found_at timestamp,
+                PRIMARY KEY ((keyspace_name, table_name), file, block_offset))
+            """
+        )
     ]
 
     private static let virtualSchema: [(comment: String, text: String)] = [

@@ -10,6 +10,8 @@ struct SystemTables {
     let context: SystemContext
     let tasks: BackgroundTasks
     let clock: any Clock
+    /// What is known to be damaged.
+    let damages: [Quarantine.Damage]
     /// How far an index is built.
     let progress: @Sendable (IndexSchema, TableSchema) -> IndexBuilds.Progress
 
@@ -17,6 +19,7 @@ struct SystemTables {
         context: SystemContext,
         tasks: BackgroundTasks,
         clock: any Clock,
+        damages: [Quarantine.Damage] = [],
         progress: @escaping @Sendable (IndexSchema, TableSchema) -> IndexBuilds.Progress = { _, _ in
             IndexBuilds.Progress()
         }
@@ -24,6 +27,7 @@ struct SystemTables {
         self.context = context
         self.tasks = tasks
         self.clock = clock
+        self.damages = damages
         self.progress = progress
     }
 
@@ -43,6 +47,8 @@ struct SystemTables {
         case "system_views":
             if table.name == "sai_column_indexes" {
                 appendIndexes(schema, to: &rows)
+            } else if table.name == "quarantined_blocks" {
+                for damage in damages { rows.append(row(of: damage)) }
             } else {
                 appendView(table.name, to: &rows)
             }
@@ -115,6 +121,23 @@ struct SystemTables {
                 ])
             }
         }
+    }
+
+    private func row(of damage: Quarantine.Damage) -> VirtualRows.Row {
+        let error = damage.error
+        var row: VirtualRows.Row = [
+            "keyspace_name": ValueCoding.text(damage.table.keyspace),
+            "table_name": ValueCoding.text(damage.table.name),
+            "file": ValueCoding.text(error.path),
+            "block_offset": ValueCoding.int64(Int64(error.offset)),
+            "reason": ValueCoding.text("expected \(error.expected), found \(error.found)"),
+            "found_at": ValueCoding.timestamp(milliseconds: damage.foundAt / 1000),
+        ]
+        // What isn't known is null.
+        if error.length > 0 { row["block_length"] = ValueCoding.int64(Int64(error.length)) }
+        row["first_key"] = error.keys?.first
+        row["last_key"] = error.keys?.last
+        return row
     }
 
     // MARK: The schema's tables

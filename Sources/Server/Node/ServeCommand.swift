@@ -103,6 +103,9 @@ package struct ServeCommand: AsyncParsableCommand {
                     + " commit log"
             )
         }
+        server.node.quarantine.onDamage { damage in
+            FileHandle.standardOutput.write(Data("DAMAGED: \(damage.error)\n".utf8))
+        }
         for tail in recovery.tornTails { line("Commit log: \(tail)") }
         if !recovery.removedFiles.isEmpty {
             line("Removed \(recovery.removedFiles.count) files of interrupted flushes or compactions")

@@ -241,6 +241,7 @@ final class CompactionJob: @unchecked Sendable {  // Owner: the background step 
                 olderThan: olderThan
             )
         }
+        guard value.count > 0 else { throw MalformedBytes(offset: 0, expected: "an entry's value") }
         if value[0] & EntryHeader.marker != 0 {
             let marker = try RangeMarker(value)
             let before = marker.before.flatMap { canDrop($0) ? nil : $0 }

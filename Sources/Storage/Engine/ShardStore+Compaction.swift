@@ -82,12 +82,14 @@ extension ShardStore {
         _ table: TableStore,
         done: @escaping @Sendable (StorageError?) -> Void
     ) {
-        guard table.busy.isEmpty, !table.sstables.isEmpty else { return done(nil) }
+        let quarantine = files.quarantine
+        let inputs = table.sstables.map(\.number).filter { !quarantine.holds(file: $0) }
+        guard table.busy.isEmpty, !inputs.isEmpty else { return done(nil) }
         let levels = Levels(CompactionSettings(table.schema.options), conditions(table))
         let files = facts(table)
         let choice = CompactionChoice(
             reason: .request,
-            inputs: table.sstables.map(\.number),
+            inputs: inputs,
             sliceCount: levels.sliceCount(for: files, of: files)
         )
         compact(table, choice, done: done)
@@ -133,7 +135,9 @@ extension ShardStore {
             facts.isFlushed = statistics.origin == .flush
             facts.blockCount = statistics.dataBlockCount
             facts.deadBlockCount = statistics.deadEntries?.blockCount ?? 0
-            facts.isBusy = table.busy.contains(sstable.number)
+            // A compaction would fail at a damaged file, again and again.
+            facts.isBusy =
+                table.busy.contains(sstable.number) || files.quarantine.holds(file: sstable.number)
             return facts
         }
     }
@@ -261,6 +265,11 @@ extension ShardStore {
             // What was not merged stays live; the next flush of the table tries again.
             lastBackgroundError = error
             noteDiskError(error)
+            let hasMetDamage = outcome.choice.inputs.contains { files.quarantine.holds(file: $0) }
+            // The damaged file is left out from now on.
+            if hasMetDamage, self.table(storageID: table.schema.storageID) === table {
+                startCompaction(table)
+            }
         } else if !compaction.isCancelled {
             if let share = outcome.replacedShare { table.replacedShare = share }
             if self.table(storageID: table.schema.storageID) === table { startCompaction(table) }

@@ -103,7 +103,11 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
     package var allTables: [TableStore] { Array(tables.values) }
 
     /// Adds a table or takes note of its changed schema.
-    package func addTable(_ schema: TableSchema, sstables: [LiveSSTable] = []) {
+    package func addTable(
+        _ schema: TableSchema,
+        sstables: [LiveSSTable] = [],
+        unreadable: [UnreadableSSTable] = []
+    ) {
         if let table = tables[schema.storageID] {
             let isIndexed = table.schema.indexes != schema.indexes
             table.schema = schema
@@ -113,6 +117,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
         let table = TableStore(
             schema: schema,
             sstables: sstables,
+            unreadable: unreadable,
             blocks: blocks,
             memtableCapacity: options.memtableCapacity,
             indexLimits: options.indexes

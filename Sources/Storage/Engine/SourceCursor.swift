@@ -17,7 +17,7 @@ package enum SourceCursor {
         case .memtable(let cursor, _): cursor.isValid
         case .sstable(let cursor, _): cursor.isValid
         case .partial(let cursor, _, let ranges):
-            cursor.isValid && ranges.contains { $0.contains(Key.token(of: cursor.key)) }
+            cursor.isValid && SourceCursor.isLive(cursor.key, in: ranges)
         }
     }
 
@@ -126,12 +126,17 @@ package enum SourceCursor {
         }
     }
 
+    /// Whether a key counts. What is too short for a key is for whoever reads it to complain of.
+    private static func isLive(_ key: ByteView, in ranges: [TokenRange]) -> Bool {
+        key.count < 8 || ranges.contains { $0.contains(Key.token(of: key)) }
+    }
+
     /// Moves forward to the first entry whose token is in a range; behind all ranges it stays.
     private static func skip(
         _ cursor: SSTableCursor,
         to ranges: [TokenRange]
     ) throws(StorageError) {
-        while cursor.isValid {
+        while cursor.isValid, cursor.key.count >= 8 {
             let token = Key.token(of: cursor.key)
             guard let next = ranges.first(where: { $0.last >= token }), next.first > token else {
                 return
@@ -148,14 +153,7 @@ package enum SourceCursor {
         case .memtable:
             invariantFailure("a memtable holds a malformed entry: \(error)")
         case .sstable(let cursor, _), .partial(let cursor, _, _):
-            .corruption(
-                CorruptionError(
-                    path: cursor.reader.path,
-                    offset: 0,
-                    expected: "well-formed entries",
-                    found: error.description
-                )
-            )
+            cursor.malformedEntry(error)
         }
     }
 }

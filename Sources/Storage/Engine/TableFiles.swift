@@ -18,11 +18,14 @@ package final class TableFiles: Sendable {
     package let indexBuilds = IndexBuilds()
     /// What runs in the background.
     package let tasks = BackgroundTasks()
+    /// What is known to be damaged.
+    package let quarantine: Quarantine
 
     package init(environment: Environment, root: String, manifest: Manifest) {
         self.environment = environment
         self.root = root
         self.manifest = manifest
+        quarantine = Quarantine(clock: environment.clock)
     }
 
     /// The folder of a table's SSTables.
@@ -134,7 +137,8 @@ package final class TableFiles: Sendable {
             return try SSTableReader.open(
                 fileSystem: environment.fileSystem,
                 path: output.path,
-                fileNumber: output.number
+                fileNumber: output.number,
+                quarantine: quarantine
             )
         } catch {
             try? environment.fileSystem.remove(output.path)
@@ -150,7 +154,10 @@ package final class TableFiles: Sendable {
         guard (try? manifest.append([.dropTable(schema.storageID)])) != nil,
             let names = try? fileSystem.list(folder)
         else { return }
-        for name in names where name.hasSuffix(".sst") { try? fileSystem.remove("\(folder)/\(name)") }
+        for name in names where name.hasSuffix(".sst") {
+            try? fileSystem.remove("\(folder)/\(name)")
+            if let number = TableFiles.number(ofFile: name) { quarantine.forget(file: number) }
+        }
         try? fileSystem.removeDirectory(folder)
     }
 
@@ -158,6 +165,7 @@ package final class TableFiles: Sendable {
     /// failure leaves a file that the next start removes.
     func discard(_ sstable: LiveSSTable) {
         try? environment.fileSystem.remove(sstable.reader.path)
+        quarantine.forget(file: sstable.number)
     }
 }
 

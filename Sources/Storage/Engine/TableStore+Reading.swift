@@ -48,6 +48,10 @@ extension TableStore {
             shadow = Deletion.stronger(shadow, other)
             if let value = memtable.row(key) { result = try merge(result, value) }
         }
+        if !unreadable.isEmpty {
+            let token = Key.token(of: key)
+            try checkReadable(TokenRange(token, token))
+        }
         if !byTimestamp.isEmpty {
             try getFromSSTables(key, partition, isStatic, wanted, &shadow, &result)
         }
@@ -165,6 +169,7 @@ extension TableStore {
         let first = Token(biased: TableStore.leadingWord(lower))
         let last = upper.isEmpty ? Token.max : Token(biased: TableStore.leadingWord(upper))
         let range = TokenRange(first, last)
+        if !unreadable.isEmpty { try checkReadable(range) }
         // A read within one partition is spared the files whose filter doesn't have it.
         let partitionLength = TableStore.commonPartitionLength(lower, upper)
         let hash = partitionLength.map { length in
@@ -203,6 +208,13 @@ extension TableStore {
             isReversed: isReversed,
             blocks: blocks
         )
+    }
+
+    /// Throws if something of `range` may be in a file that can't be opened.
+    private func checkReadable(_ range: TokenRange) throws(StorageError) {
+        for file in unreadable {
+            if let failure = file.failure(of: range) { throw failure }
+        }
     }
 
     /// The length of the partition part that both bounds have; nil if they are of several partitions.

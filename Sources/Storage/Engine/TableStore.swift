@@ -51,6 +51,8 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
     private(set) var active: Memtable?
     /// Rotated memtables that are not in an SSTable yet, oldest first.
     private(set) var flushing: [Memtable] = []
+    /// Live SSTables that can't be opened: none, if all is well.
+    package let unreadable: [UnreadableSSTable]
     /// The live SSTables, newest first.
     package private(set) var sstables: [LiveSSTable] {
         didSet { byTimestamp = TableStore.byTimestamp(sstables) }
@@ -88,8 +90,16 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
     var spare = ByteWriter(capacity: 512)
     var held: [SSTableCursor] = []
 
-    init(schema: TableSchema, sstables: [LiveSSTable], blocks: ShardBlocks, memtableCapacity: Int, indexLimits: IndexLimits) {
+    init(
+        schema: TableSchema,
+        sstables: [LiveSSTable],
+        unreadable: [UnreadableSSTable] = [],
+        blocks: ShardBlocks,
+        memtableCapacity: Int,
+        indexLimits: IndexLimits
+    ) {
         self.schema = schema
+        self.unreadable = unreadable
         self.sstables = sstables.sorted { $0.number > $1.number }
         byTimestamp = TableStore.byTimestamp(sstables)
         spans = TableStore.spans(byTimestamp)
@@ -126,7 +136,9 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
     ///
     /// The second matters since the log may still have a write when the deletion that hid it, though
     /// written before it, is gone from there.
+    /// A file that can't be opened may have anything.
     func minTimestamp(oldestSegment: UInt64) -> Int64 {
+        guard unreadable.isEmpty else { return .min }
         replayable.removeAll { $0.segment < oldestSegment }
         let memtables = flushing + [active].compactMap(\.self)
         return (memtables.map(\.minTimestamp) + replayable.map(\.minTimestamp)).min() ?? .max

@@ -114,11 +114,20 @@ final class PostingSectionCursor {
         isValid = true
     }
 
+    private func read(_ handle: BlockHandle) throws(StorageError) -> Block {
+        do throws(StorageError) {
+            return try source.block(handle, of: reader)
+        } catch {
+            if error == .wouldBlock { throw error }
+            throw reader.unusable(handle, error, keys: nil, isDerived: true)
+        }
+    }
+
     private func loadIndex() throws(StorageError) {
         let handle = try entry(top, indexes.topHandle).handle
         if handle.offset == indexOffset { return }
         indexOffset = -1
-        guard index.attach(try source.block(handle, of: reader)) else { throw malformed(handle) }
+        guard index.attach(try read(handle)) else { throw malformed(handle) }
         indexOffset = handle.offset
     }
 
@@ -126,7 +135,7 @@ final class PostingSectionCursor {
         let handle = try entry(index, indexHandle).handle
         if handle.offset == dataOffset { return }
         dataOffset = -1
-        guard data.attach(try source.block(handle, of: reader)) else { throw malformed(handle) }
+        guard data.attach(try read(handle)) else { throw malformed(handle) }
         dataOffset = handle.offset
     }
 

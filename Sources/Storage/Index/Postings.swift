@@ -95,7 +95,7 @@ final class Postings {
 extension TableStore {
     /// Whether all that the table has here is in the postings of an index: it is built.
     package func covers(_ index: UInt32) -> Bool {
-        memtables.allSatisfy { $0.postings?.covered.contains(index) ?? false }
+        unreadable.isEmpty && memtables.allSatisfy { $0.postings?.covered.contains(index) ?? false }
             && sstables.allSatisfy { $0.reader.indexes?.entry(index) != nil }
     }
 

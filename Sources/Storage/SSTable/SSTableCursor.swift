@@ -312,8 +312,9 @@ package final class SSTableCursor {
     private func read(_ handle: BlockHandle) throws(StorageError) -> Block {
         do throws(StorageError) {
             return try source.block(handle, of: reader)
-        } catch .corruption(let error) {
-            throw .corruption(error.with(keys: keySpan()))
+        } catch {
+            if error == .wouldBlock { throw error }
+            throw reader.unusable(handle, error, keys: keySpan())
         }
     }
 
@@ -362,6 +363,12 @@ package final class SSTableCursor {
         }
     }
 
+    /// What to throw when the entry at which the cursor stands can't be decoded.
+    func malformedEntry(_ error: MalformedBytes) -> StorageError {
+        let found = reader.corruption(block.handle, "well-formed entries", error.description)
+        return reader.unusable(block.handle, found, keys: keySpan())
+    }
+
     func checkData() throws(StorageError) {
         guard !data.isMalformed else { throw malformed(block.handle, "a data block") }
     }
@@ -370,8 +377,7 @@ package final class SSTableCursor {
     private func malformed(_ handle: BlockHandle, _ expected: String) -> StorageError {
         isValid = false
         let error = reader.corruption(handle, expected, "bytes that break the format")
-        guard case .corruption(let corruption) = error else { return error }
-        return .corruption(corruption.with(keys: keySpan()))
+        return reader.unusable(handle, error, keys: keySpan())
     }
 
     /// The keys that the block at which the index stands may hold.

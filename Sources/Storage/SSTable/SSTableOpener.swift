@@ -2,6 +2,7 @@
 
 internal import Bytes
 internal import Environment
+internal import Model
 
 /// What opening a file yields.
 struct SSTableParts {
@@ -14,6 +15,8 @@ struct SSTableParts {
     let filterSection: Section?
     let filterShape: FilterShape?
     let filter: Block?
+    /// What is wrong with the filter, if it is done without.
+    let filterDamage: CorruptionError?
     let dictionary: ZstdDictionary?
     /// The postings of secondary indexes, if there are any.
     let indexes: AttachedIndexes?
@@ -116,18 +119,24 @@ struct SSTableOpener: ~Copyable {
         return footer
     }
 
-    /// Reads everything that a reader keeps.
-    mutating func readParts() throws(StorageError) -> SSTableParts {
+    /// The tokens from the first to the last key.
+    mutating func readTokens() throws(StorageError) -> TokenRange? {
+        try readStatistics(try section(.statistics, in: try readDirectory())).tokens
+    }
+
+    /// Reads everything that a reader keeps. Unless it `needsFilter`, a damaged one is passed over.
+    mutating func readParts(needsFilter: Bool = true) throws(StorageError) -> SSTableParts {
         let sections = try readDirectory()
         let topIndex = try block(of: try section(.topIndex, in: sections).handle)
         let schema = try block(of: try section(.schema, in: sections).handle)
         let statistics = try readStatistics(try section(.statistics, in: sections))
-        let filterSection = sections.first { $0.id == SectionID.filter.rawValue }
+        var filterSection = sections.first { $0.id == SectionID.filter.rawValue }
         var shape: FilterShape?
         var filter: Block?
-        if let filterSection {
-            guard let found = FilterPages.shape(filterSection, statistics) else {
-                throw corruption(filterSection.handle, "a filter", "sizes that no filter has")
+        var filterDamage: CorruptionError?
+        if let section = filterSection {
+            guard let found = FilterPages.shape(section, statistics) else {
+                throw corruption(section.handle, "a filter", "sizes that no filter has")
             }
             shape = found
             let kept = max(
@@ -135,7 +144,14 @@ struct SSTableOpener: ~Copyable {
                 file.size / SSTableOpener.filterFileDivisor
             )
             if found.count <= kept {
-                filter = try FilterPages.read(filterSection, found, of: file, salt: footer.salt)
+                do throws(StorageError) {
+                    filter = try FilterPages.read(section, found, of: file, salt: footer.salt)
+                } catch {
+                    guard !needsFilter, case .corruption(let damage) = error else { throw error }
+                    filterDamage = damage
+                    filterSection = nil
+                    shape = nil
+                }
             }
         }
         return SSTableParts(
@@ -148,6 +164,7 @@ struct SSTableOpener: ~Copyable {
             filterSection: filterSection,
             filterShape: shape,
             filter: filter,
+            filterDamage: filterDamage,
             dictionary: try readDictionary(sections),
             indexes: try readIndexes(sections),
             rangeSets: try readRangeSets(sections)

@@ -2,7 +2,7 @@
 
 package import Bytes
 package import Environment
-internal import Model
+package import Model
 
 /// An open SSTable: its top index, filter and statistics in memory, its blocks on disk.
 ///
@@ -22,6 +22,9 @@ package final class SSTableReader: Sendable {
     /// The filter's shape; nil without a filter.
     package let filterShape: FilterShape?
 
+    /// Where damage of the file is noted, by the node that has it.
+    let quarantine: Quarantine?
+
     let file: any ReadableFile
     let salt: UInt64
     let sections: [Section]
@@ -38,7 +41,8 @@ package final class SSTableReader: Sendable {
     /// `ColumnRanges` of each index block, with its length; nil when they weren't recorded.
     let rangeSets: Block?
 
-    init(_ parts: SSTableParts, fileNumber: UInt64) {
+    init(_ parts: SSTableParts, fileNumber: UInt64, quarantine: Quarantine? = nil) {
+        self.quarantine = quarantine
         path = parts.file.path
         self.fileNumber = fileNumber
         count = parts.file.size
@@ -61,13 +65,16 @@ package final class SSTableReader: Sendable {
 
     /// Opens the file `path`: reads what stands at its end.
     ///
-    /// - Parameter fileNumber: names the file in caches; must differ between files that share one.
+    /// - Parameters:
+    ///   - fileNumber: names the file in caches; must differ between files that share one.
+    ///   - quarantine: takes note of damage. A damaged filter is then done without.
     /// - Throws: `.corruption` when it isn't an SSTable or is damaged; `.unsupported` when it was
     ///   written in a newer format; `.file` when it can't be read.
     package static func open(
         fileSystem: any FileSystem,
         path: String,
-        fileNumber: UInt64 = 0
+        fileNumber: UInt64 = 0,
+        quarantine: Quarantine? = nil
     ) throws(StorageError) -> SSTableReader {
         let file: any ReadableFile
         do throws(FileError) {
@@ -75,16 +82,29 @@ package final class SSTableReader: Sendable {
         } catch {
             throw .file(error)
         }
-        return try open(file, fileNumber: fileNumber)
+        return try open(file, fileNumber: fileNumber, quarantine: quarantine)
     }
 
     /// Opens a file of any kind.
     static func open(
         _ file: any ReadableFile,
-        fileNumber: UInt64
+        fileNumber: UInt64,
+        quarantine: Quarantine? = nil
     ) throws(StorageError) -> SSTableReader {
         var opener = try SSTableOpener(file)
-        return SSTableReader(try opener.readParts(), fileNumber: fileNumber)
+        let parts = try opener.readParts(needsFilter: quarantine == nil)
+        if let damage = parts.filterDamage { quarantine?.note(damage, fileNumber: fileNumber, isDerived: true) }
+        return SSTableReader(parts, fileNumber: fileNumber, quarantine: quarantine)
+    }
+
+    /// The tokens of a file that can't be opened, if at least its statistics can be read.
+    package static func tokens(fileSystem: any FileSystem, path: String) -> TokenRange? {
+        do {
+            var opener = try SSTableOpener(try fileSystem.open(path))
+            return try opener.readTokens()
+        } catch {
+            return nil
+        }
     }
 
     /// The memory that the reader holds, in bytes.
@@ -101,6 +121,9 @@ package final class SSTableReader: Sendable {
             ("rest", 4096),
         ])
     }
+
+    /// Where the filter begins in the file; nil without a filter.
+    package var filterOffset: Int? { filterSection?.offset }
 
     /// Whether there are no entries.
     package var isEmpty: Bool { statistics.entryCount == 0 }
@@ -121,9 +144,17 @@ package final class SSTableReader: Sendable {
             let place = filter.view.base + line * FilterShape.lineBytes
             return PartitionFilter.contains(hash, in: place, probes: shape.probeCount)
         }
-        let offset = line * FilterShape.lineBytes % Int(section.pageCount)
         let handle = FilterPages.page(of: line, in: section)
-        let page = try source.block(handle, of: self, readingAt: offset)
+        let offset = line * FilterShape.lineBytes % Int(section.pageCount)
+        let page: Block
+        do throws(StorageError) {
+            page = try source.block(handle, of: self, readingAt: offset)
+        } catch {
+            // Without the filter any file may have any partition.
+            guard quarantine != nil, error != .wouldBlock else { throw error }
+            _ = unusable(handle, error, keys: nil, isDerived: true)
+            return true
+        }
         guard offset + FilterShape.lineBytes <= page.count else {
             throw corruption(section.handle, "a filter page", "a shorter one")
         }
@@ -215,6 +246,34 @@ package final class SSTableReader: Sendable {
     /// Checks and decompresses the stored block `view` that stands at `offset` of the file.
     func decode(_ view: ByteView, at offset: Int) throws(StorageError) -> Block {
         try StoredBlock.decode(view, at: offset, salt: salt, dictionary: dictionary, path: path)
+    }
+
+    /// Takes note that a block can't be used, since it is damaged or the disk doesn't give it.
+    ///
+    /// - Returns: what to tell whoever needs it.
+    func unusable(
+        _ handle: BlockHandle,
+        _ error: StorageError,
+        keys: KeySpan?,
+        isDerived: Bool = false
+    ) -> StorageError {
+        var corruption: CorruptionError
+        switch error {
+        case .corruption(let found): corruption = found
+        case .file(let found) where quarantine != nil:
+            corruption = CorruptionError(
+                path: path,
+                offset: handle.offset,
+                length: handle.storedCount,
+                expected: "a block that can be read",
+                found: "\"\(found)\"",
+                advice: "see to the disk; " + CorruptionError.restoreAdvice
+            )
+        default: return error
+        }
+        if let keys { corruption = corruption.with(keys: keys) }
+        quarantine?.note(corruption, fileNumber: fileNumber, isDerived: isDerived)
+        return .corruption(corruption)
     }
 
     func corruption(_ handle: BlockHandle, _ expected: String, _ found: String) -> StorageError {
