@@ -29,12 +29,20 @@ struct ModelGenerator {
         case 920..<935: .startCompaction
         case 935..<943: .compact(table: pick(ModelTables.count))
         case 943..<973: .advance(seconds: seconds())
-        case 973..<974: .truncate(table: pick(ModelTables.count))
-        case 974..<977: .renewColumn(table: pick(ModelTables.count), column(isStatic: pick(5) == 0))
+        case 973: .truncate(table: pick(ModelTables.count))
+        case 974: .recreate(table: pick(ModelTables.count))
+        case 975..<977: .renewColumn(table: pick(ModelTables.count), column(isStatic: pick(5) == 0))
         case 977..<979: .changeGrace(table: pick(ModelTables.count), seconds: [0, 60, 864_000][pick(3)])
         case 979..<983: .restart(shardCount: 1 + pick(4))
         case 983..<990: crash()
         default: .drain(salt: numbers.next())
+        }
+    }
+
+    /// So many writes, each with time to become durable.
+    mutating func writes(count: Int, _ run: ModelRun) -> [ModelOperation] {
+        (0..<count).flatMap { _ -> [ModelOperation] in
+            [.write(writes(run.models, run.now)), .drain(salt: numbers.next())]
         }
     }
 

@@ -23,6 +23,8 @@ enum ModelOperation {
     case compact(table: Int)
     case advance(seconds: UInt64)
     case truncate(table: Int)
+    /// Drops a table and makes it again.
+    case recreate(table: Int)
     /// Drops a column and adds it again.
     case renewColumn(table: Int, ModelColumn)
     case changeGrace(table: Int, seconds: Int32)

@@ -24,6 +24,8 @@ struct ModelOptions: CustomStringConvertible, Equatable {
         ("memtable", [2_000, 6_000, 40_000, 64 << 20]),
         // Commit-log segments, in bytes.
         ("segment", [4_096, 4_096, 65_536]),
+        // Bytes of edits after which the manifest is written anew.
+        ("rewrite", [4 << 20, 4 << 20, 300]),
         ("automatic", [0, 1, 1]),
         ("strategy", Array(0..<strategies.count)),
         ("grace", [0, 60, 60, 2_000, 864_000]),
@@ -37,9 +39,21 @@ struct ModelOptions: CustomStringConvertible, Equatable {
         ("wide", [40, 400]),
     ]
 
-    private static let strategies = [
-        "SizeTieredCompactionStrategy", "LeveledCompactionStrategy", "TimeWindowCompactionStrategy",
-        "UnifiedCompactionStrategy",
+    /// What is given for `compaction`. Files are small, so that compactions are of many slices.
+    private static let strategies: [[String: String]] = [
+        ["class": "SizeTieredCompactionStrategy"],
+        ["class": "LeveledCompactionStrategy"],
+        [
+            "class": "TimeWindowCompactionStrategy", "compaction_window_unit": "MINUTES",
+            "compaction_window_size": "1", "expired_sstable_check_frequency_seconds": "60",
+        ],
+        ["class": "UnifiedCompactionStrategy", "scaling_parameters": "T4"],
+        [
+            "class": "UnifiedCompactionStrategy", "scaling_parameters": "T2, L4",
+            "min_sstable_size": "64B", "target_sstable_size": "1KiB",
+            "tombstone_compaction_interval": "1",
+        ],
+        ["class": "UnifiedCompactionStrategy", "min_sstable_size": "64B"],
     ]
 
     private var numbers: [String: Int] = [:]
@@ -85,6 +99,7 @@ struct ModelOptions: CustomStringConvertible, Equatable {
 
     func configure(_ options: inout NodeOptions) {
         options.ignoredTokenBits = self["ignoredBits"]
+        options.manifestRewriteSize = self["rewrite"]
         options.store.memtableSpace = self["memtable"]
         options.store.blockCacheSize = self["cache"]
         options.store.compactsAutomatically = self["automatic"] != 0
@@ -103,7 +118,7 @@ struct ModelOptions: CustomStringConvertible, Equatable {
         default: options.compression["enabled"] = "false"
         }
         let strategies = ModelOptions.strategies
-        options.compaction = ["class": strategies[self["strategy"] % strategies.count]]
+        options.compaction = strategies[abs(self["strategy"]) % strategies.count]
         return options
     }
 }

@@ -12,6 +12,8 @@ struct ModelTables {
     static let wide = 6
 
     private(set) var schemas: [TableSchema]
+    /// Which of the tables are dropped now.
+    private var areGone = [Bool](repeating: false, count: ModelTables.count)
     private var columnIDs: [[ModelColumn: UInt32]]
     private var storageCount: UInt64 = 100
 
@@ -74,32 +76,73 @@ struct ModelTables {
         schemas[table] = schemas[table].changing(storageID: UUID(random: storageCount, 9))
     }
 
+    mutating func drop(_ table: Int) { areGone[table] = true }
+
+    /// Makes a table again that was dropped.
+    mutating func create(_ table: Int) {
+        storageCount += 1
+        let old = schemas[table]
+        schemas[table] = TableSchema(
+            id: UUID(random: storageCount, 9),
+            keyspace: old.keyspace,
+            name: old.name,
+            columns: old.columns,
+            nextColumnID: old.nextColumnID,
+            options: old.options
+        )
+        areGone[table] = false
+    }
+
     mutating func changeGrace(_ table: Int, _ seconds: Int32) {
         var options = schemas[table].options
         options.gcGraceSeconds = seconds
         schemas[table] = schemas[table].changing(options: options)
     }
 
-    /// The table without the column; `renew` puts it back under another id.
-    func dropping(_ column: ModelColumn, of table: Int, now: Int64) -> TableSchema {
+    mutating func drop(_ column: ModelColumn, of table: Int, now: Int64) {
         let schema = schemas[table]
-        let dropped = schema.column(column.rawValue)
-        return schema.changing(
+        columnIDs[table][column] = nil
+        schemas[table] = schema.changing(
             columns: schema.columns.filter { $0.name != column.rawValue },
-            droppedColumns: dropped.map {
+            droppedColumns: schema.column(column.rawValue).map {
                 [DroppedColumn(name: $0.name, type: $0.type, kind: $0.kind, droppedTime: now)]
             }
         )
     }
 
-    mutating func renew(_ column: ModelColumn, of table: Int, now: Int64) {
-        let schema = dropping(column, of: table, now: now)
+    /// Puts a column back that was dropped, under another id.
+    mutating func add(_ column: ModelColumn, to table: Int) {
+        let schema = schemas[table]
         let id = schema.nextColumnID
         columnIDs[table][column] = id
         schemas[table] = schema.changing(
             columns: schema.columns + [ModelTables.schema(column, id: id)],
             nextColumnID: id + 1
         )
+    }
+
+    /// Whether a table holds what it held in `other`.
+    func hasSameData(as other: ModelTables, _ table: Int) -> Bool {
+        !areGone[table] && schemas[table].storageID == other.schemas[table].storageID
+    }
+
+    /// What makes these tables out of others.
+    func edits(from other: ModelTables) -> [SchemaEdit] {
+        (0..<ModelTables.count).flatMap { table -> [SchemaEdit] in
+            let schema = schemas[table]
+            if areGone[table] { return [.dropTable(keyspace: schema.keyspace, name: schema.name)] }
+            return schema === other.schemas[table] ? [] : [.putTable(schema)]
+        }
+    }
+
+    /// Whether a node has these tables.
+    func match(_ schema: Schema) -> Bool {
+        schemas.enumerated().allSatisfy { index, wanted in
+            let found = schema.table(wanted.keyspace, wanted.name)
+            guard !areGone[index], let found else { return areGone[index] && found == nil }
+            return found.storageID == wanted.storageID && found.nextColumnID == wanted.nextColumnID
+                && found.columns == wanted.columns && found.options == wanted.options
+        }
     }
 
     // MARK: Writing

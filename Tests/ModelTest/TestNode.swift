@@ -110,7 +110,9 @@ final class TestNode {
         if let error = answer { throw error }
     }
 
-    func change(_ edits: SchemaEdit...) throws {
+    func change(_ edits: SchemaEdit...) throws { try change(edits) }
+
+    func change(_ edits: [SchemaEdit]) throws {
         let result = Box<Result<Schema, SchemaChangeError<Never>>?>(nil)
         node.changeSchema({ _ in edits }, done: { result.value = $0 })
         drain()

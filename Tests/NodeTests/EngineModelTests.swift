@@ -34,7 +34,7 @@ import Testing
         try run.perform(.get(table: 0, row: row))
         // A row that only the model has heard of.
         let key = row.key(ModelTables.partitions[1])
-        run.models[0].delete(partition: ModelTables.partitions[1], row: key, until: 6, localTime: 0)
+        run.state.models[0].delete(partition: ModelTables.partitions[1], row: key, until: 6, localTime: 0)
         #expect(throws: ModelMismatch.self) { try run.perform(.get(table: 0, row: row)) }
         #expect(throws: ModelMismatch.self) { try run.perform(.scan(table: 0, limit: 10)) }
         #expect(throws: ModelMismatch.self) { try run.finish() }
