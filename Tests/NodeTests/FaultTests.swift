@@ -27,7 +27,7 @@ import Testing
         let prepared = try PreparedScenario(scenario)
         // In the sample, the kinds of fault try different operations.
         let step = Effort.isThorough ? 1 : 17
-        var n = Effort.isThorough ? 1 : 1 + (Kind.allCases.firstIndex(of: kind) ?? 0) * 5
+        var n = Effort.isThorough ? 1 : 1 + (Kind.allCases.firstIndex(of: kind) ?? 0) * 2
         var count = 0
         while true {
             let (run, faults) = try prepared.run(

@@ -227,6 +227,7 @@ struct ColumnRangeTests {
         let store = TableStore(
             schema: table,
             sstables: sstables,
+            unreadable: [],
             blocks: blocks,
             memtableCapacity: 8 << 20,
             indexLimits: IndexLimits()
@@ -343,6 +344,7 @@ struct ColumnRangeTests {
         let store = TableStore(
             schema: table,
             sstables: sstables,
+            unreadable: [],
             blocks: blocks,
             memtableCapacity: 8 << 20,
             indexLimits: IndexLimits()

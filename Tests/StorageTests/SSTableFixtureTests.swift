@@ -163,7 +163,7 @@ struct SSTableFixtureTests {
             $0.put(UInt64($0.bytes.count + 1), at: $0.footer + 24)
             $0.sealFooter()
         },
-        Damage(what: "a greater major version", message: "SSTable format 2.0") {
+        Damage(what: "a greater major version", message: "SSTable format 2.") {
             $0.put(UInt16(2), at: $0.footer + 40)
             $0.sealFooter()
         },

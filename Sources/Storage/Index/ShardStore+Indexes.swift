@@ -24,7 +24,10 @@ extension ShardStore {
 
     /// Starts to rewrite the newest SSTable that lacks postings, unless one of the table is being
     /// rewritten for that.
-    func startIndexBuild(_ table: TableStore) {
+    ///
+    /// - Parameter triesDamaged: also a file that was found damaged: what stood in the way may have been the
+    ///   disk's mood. Only asked now and then.
+    func startIndexBuild(_ table: TableStore, triesDamaged: Bool = false) {
         let id = table.schema.storageID
         let wanted = table.schema.indexes.map(\.id)
         guard !wanted.isEmpty, log != nil, !isClosed, self.table(storageID: id) === table,
@@ -32,6 +35,7 @@ extension ShardStore {
         else { return }
         let lacking = table.sstables.first { sstable in
             !table.busy.contains(sstable.number)
+                && (triesDamaged || !self.files.quarantine.holds(file: sstable.number))
                 && !wanted.allSatisfy { sstable.reader.indexes?.entry($0) != nil }
         }
         guard let lacking else { return }
@@ -53,7 +57,7 @@ extension ShardStore {
             table.buildFailures += 1
             let seconds = min(60, 1 << min(table.buildFailures - 1, 6))
             executor.schedule(after: UInt64(seconds) * 1_000_000_000) { [self] in
-                startIndexBuild(table)
+                startIndexBuild(table, triesDamaged: true)
             }
         }
     }
