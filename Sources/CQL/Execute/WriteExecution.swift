@@ -55,15 +55,20 @@ struct WriteExecution: Sendable {
             return completion(StatementOutcome(.success(.void)))
         }
         let shard = processor.node.shard(of: token)
-        let completion = completion
-        if shard.executor.isCurrent {
-            return shard.store.write(builder.mutation.bytes.view) { error in
-                completion(StatementOutcome(WriteExecution.result(error)))
-            }
+        guard shard.executor.isCurrent else {
+            return write(builder.mutation.bytes.array, on: shard)
         }
-        let bytes = builder.mutation.bytes.array
-        shard.executor.execute {
-            bytes.withView { view in
+        let completion = completion
+        shard.store.write(builder.mutation.bytes.view) { error in
+            completion(StatementOutcome(WriteExecution.result(error)))
+        }
+    }
+
+    /// Writes the mutation of one shard and completes when it is durable.
+    private func write(_ mutation: [UInt8], on shard: Shard) {
+        let completion = completion
+        shard.run { shard in
+            mutation.withView { view in
                 shard.store.write(view) { error in
                     completion(StatementOutcome(WriteExecution.result(error)))
                 }
@@ -74,15 +79,7 @@ struct WriteExecution: Sendable {
     /// Writes one mutation a shard and completes when all are durable.
     func write(_ mutations: [ShardMutation]) {
         guard mutations.count != 1 else {
-            let mutation = mutations[0]
-            let completion = completion
-            return processor.node.shards[mutation.shard].run { shard in
-                mutation.bytes.withView { view in
-                    shard.store.write(view) { error in
-                        completion(StatementOutcome(WriteExecution.result(error)))
-                    }
-                }
-            }
+            return write(mutations[0].bytes, on: processor.node.shards[mutations[0].shard])
         }
         guard !mutations.isEmpty else { return completion(StatementOutcome(.success(.void))) }
         let completion = completion
