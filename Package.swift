@@ -66,9 +66,13 @@ let package = Package(
             swiftSettings: settings
         ),
 
-        // Environment: clock, files, randomness, executors.
+        // Environment: clock, files, network, randomness, executors.
         system("CUIO", "libc6-dev"),
-        .target(name: "Environment", dependencies: ["Bytes", "CUIO"], swiftSettings: settings),
+        .target(
+            name: "Environment",
+            dependencies: ["Bytes", "CUIO", "Model"],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "EnvironmentTests",
             dependencies: ["Bytes", "Environment"],
@@ -129,6 +133,14 @@ let package = Package(
             name: "StorageTests",
             dependencies: ["Bytes", "Environment", "Model", "Storage"],
             exclude: ["fixtures", "testdata"],
+            swiftSettings: settings
+        ),
+
+        // Cluster: ring, gossip, Paxos, coordinator, hints, repair: state machines without I/O.
+        .target(name: "Cluster", dependencies: ["Bytes", "Model"], swiftSettings: settings),
+        .testTarget(
+            name: "ClusterTests",
+            dependencies: ["Bytes", "Cluster", "Model"],
             swiftSettings: settings
         ),
 

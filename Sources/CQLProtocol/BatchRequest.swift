@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Bytes
+package import Model
 
 /// Several statements to be applied together (native_protocol_v5.spec, section 4.1.7).
 package struct BatchRequest: Sendable {

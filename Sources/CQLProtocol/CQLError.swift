@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Bytes
+package import Model
 
 /// A request's failure as a client receives it: a code, what goes with it, and a sentence
 /// (native_protocol_v5.spec, section 8).

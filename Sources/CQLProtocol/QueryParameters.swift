@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Bytes
+package import Model
 
 /// How a statement is to be executed (native_protocol_v5.spec, section 4.1.4).
 package struct QueryParameters: Sendable {

@@ -2,7 +2,7 @@
 
 internal import Bytes
 package import CQLProtocol
-internal import Model
+package import Model
 internal import NIOCore
 internal import NIOPosix
 internal import Synchronization

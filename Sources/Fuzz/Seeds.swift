@@ -2,6 +2,7 @@
 
 import Bytes
 import CQLProtocol
+import Model
 
 /// Well-formed inputs, made by the encoders.
 enum Seeds {

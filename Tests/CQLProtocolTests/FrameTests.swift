@@ -2,6 +2,7 @@
 
 import Bytes
 import CQLProtocol
+import Model
 import Testing
 
 @Suite("CQL frames and segments")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CQLProtocol
+import Model
 import Shell
 import Testing
 

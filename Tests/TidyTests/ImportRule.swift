@@ -7,7 +7,8 @@ enum ImportRule {
     static let allowed: [(target: String, modules: Set<String>)] = [
         ("Bytes", ["CIntrinsics", "CLZ4", "CSnappy", "CXXHash", "CZlib", "CZstd", "Glibc"]),
         ("Model", ["Bytes"]),
-        ("Environment", ["Bytes", "CUIO", "Glibc", "Synchronization"]),
+        ("Environment", ["Bytes", "CUIO", "Glibc", "Model", "Synchronization"]),
+        ("Cluster", ["Bytes", "Model"]),
         ("CQLProtocol", ["Bytes", "Model"]),
         (
             "Transport",

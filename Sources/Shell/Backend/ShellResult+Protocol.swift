@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import CQLProtocol
+internal import Model
 
 extension ShellResult {
     /// What a response of the native protocol says.

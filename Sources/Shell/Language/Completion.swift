@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CQLProtocol
+internal import Model
 
 /// What the Tab key offers at a place of a statement: words of the language, and names of the schema.
 package struct Completion: Sendable {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import CQLProtocol
+internal import CQLProtocol
+package import Model
 
 /// A command that the shell carries out by itself, instead of sending it to the database.
 package enum Directive: Equatable, Sendable {

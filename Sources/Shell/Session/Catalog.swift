@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CQLProtocol
+internal import Model
 
 /// What the shell knows of the schema: names to complete, and which columns are keys.
 struct Catalog {

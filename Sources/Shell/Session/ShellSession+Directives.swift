@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CQLProtocol
+internal import Model
 
 extension ShellSession {
     /// Carries out a command of the shell; whether it succeeded.

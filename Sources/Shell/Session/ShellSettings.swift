@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import CQLProtocol
+internal import CQLProtocol
+package import Model
 
 /// What a person can set in a session.
 package struct ShellSettings: Sendable {
