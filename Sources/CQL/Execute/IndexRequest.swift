@@ -131,16 +131,19 @@ enum RowCursor {
         }
     }
 
-    /// Sets how much one `next` may look at before it pauses. Of indexes, one step names few rows.
+    /// Sets how much may be looked at before a `next` pauses.
     func limitWork(_ work: Int) {
-        if case .all(let cursor) = self { cursor.workMax = work }
+        switch self {
+        case .all(let cursor): cursor.workMax = work
+        case .indexed(let cursor): cursor.workMax = work
+        }
     }
 
     /// After the last entry: whether it is only the last of a step.
     var isPaused: Bool {
         switch self {
         case .all(let cursor): cursor.isPaused
-        case .indexed: false
+        case .indexed(let cursor): cursor.isPaused
         }
     }
 
@@ -148,7 +151,7 @@ enum RowCursor {
     var cost: ReadCost {
         switch self {
         case .all(let cursor): cursor.cost
-        case .indexed: ReadCost()
+        case .indexed(let cursor): cursor.cost
         }
     }
 

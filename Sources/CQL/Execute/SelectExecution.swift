@@ -10,8 +10,8 @@ internal import Storage
 /// One page of a SELECT on its way.
 ///
 /// It goes through its key ranges in order, each on the shard that owns it. A step takes at most
-/// `entriesPerStep` entries, passes over at most `workPerStep` deletions and fragments, and then lets
-/// others have the shard; the next begins behind the last key. A page ends when it is full, and also when
+/// `entriesPerStep` entries, looks at about `workPerStep` deletions, fragments and places of indexes,
+/// and then lets others have the shard; the next begins behind the last key. A page ends when it is full, and also when
 /// it has cost enough (`QueryLimits.pageWorkMax`), however few rows it has by then.
 /// Only one shard works on it at a time. A step that needs a block from the disk ends, and another
 /// goes on behind its last key when the block is there (`ShardStore.read`).
@@ -63,8 +63,9 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
     private var staticIsPending = false
     /// Whether a row of the partition has come.
     private var partitionHasRow = false
-    /// The entries that the running step has taken.
+    /// The entries that the running step has taken, and the work that it has done in other pieces.
     private var stepEntries = 0
+    private var stepWork = 0
     private var cost = ReadCost()
 
     /// The ending of each row's key and where its cells begin, when partitions are merged.
@@ -146,6 +147,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
             return follow(Result { () throws(CQLError) in try readPieces(nil) }, nil)
         }
         stepEntries = 0
+        stepWork = 0
         let shared = sharedReads[shard.index]
         if !hasBegun, let question, !shared.isEmpty, shared.join(question, completion) { return }
         shard.store.read { [self] () throws(CQLError) in
@@ -193,14 +195,18 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
             case .pageFull: return .finish(hasMore: true)
             case .limitReached: return .finish(hasMore: false)
             case .workDone: return .finish(hasMore: true)
-            case .yield: if shard != nil { return .yield }
+            case .yield:
+                if shard != nil { return .yield }
+                (stepEntries, stepWork) = (0, 0)
             case .reseek: stepEntries += Self.entriesPerSeek
             case .pieceDone:
                 stepEntries += Self.entriesPerSeek
                 pieceIndex += 1
                 resumeKey = nil
             }
-            if shard != nil, stepEntries >= Self.entriesPerStep { return .yield }
+            if shard != nil, stepEntries >= Self.entriesPerStep || stepWork >= Self.workPerStep {
+                return .yield
+            }
         }
         return .finish(hasMore: false)
     }
@@ -220,7 +226,8 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         let seen = shard?.store.blocks.seen ?? ReadCost()
         let made = try storage { () throws(StorageError) in try makeCursor(piece, shard) }
         guard let cursor = made else { return .yield }
-        cursor.limitWork(min(Self.workPerStep, limits.pageWorkMax))
+        let workMax = max(min(Self.workPerStep, limits.pageWorkMax) - stepWork, 1)
+        cursor.limitWork(workMax)
         defer { note(cursor.cost, shard, seen) }
         if resumeKey != nil || piece.partition != nil { try reenter(piece, shard) }
         while true {
@@ -241,7 +248,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
             if !hasBegun { begin() }
             stepEntries += 1
             if let outcome = try take(cursor) { return outcome }
-            if stepEntries >= min(Self.entriesPerStep, limits.pageWorkMax) {
+            if stepEntries >= Self.entriesPerStep || cursor.cost.work >= workMax {
                 let key = cursor.key.array
                 resumeKey = key
                 return pause(behind: key, cursor)
@@ -276,6 +283,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
     /// Adds what a cursor has cost, and the blocks that have been looked at since `seen`.
     private func note(_ cursorCost: ReadCost, _ shard: Shard?, _ seen: ReadCost) {
         cost.add(cursorCost)
+        stepWork += cursorCost.work
         guard let now = shard?.store.blocks.seen else { return }
         cost.blocks += now.blocks - seen.blocks
         cost.bytes += now.bytes - seen.bytes

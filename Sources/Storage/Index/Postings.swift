@@ -40,10 +40,11 @@ final class Postings {
     /// The place at which it stands; valid until it moves.
     var place: ByteView { streams[heap[0]].place }
 
-    /// Moves to the first place of all that is not below `place`.
-    func start(atOrAfter place: ByteView) throws(StorageError) {
+    /// Moves to the first place of all that is not below `place`, and counts what it costs.
+    func start(atOrAfter place: ByteView, _ cost: inout ReadCost) throws(StorageError) {
         heap.removeAll(keepingCapacity: true)
         for number in streams.indices {
+            cost.seeks += 1
             try streams[number].seek(atOrAfter: place)
             if streams[number].isValid { heap.append(number) }
         }
@@ -51,8 +52,9 @@ final class Postings {
     }
 
     /// Moves forward to the first place that is not below `place`.
-    func seek(atOrAfter place: ByteView) throws(StorageError) {
+    func seek(atOrAfter place: ByteView, _ cost: inout ReadCost) throws(StorageError) {
         while isValid, self.place.compare(place) < 0 {
+            cost.seeks += 1
             try streams[heap[0]].seek(atOrAfter: place)
             settleFirst()
         }
