@@ -69,6 +69,7 @@ import Testing
                 options.store.indexes.streamsMax = 3
                 options.store.indexes.placesMax = 4
                 options.store.indexes.postingsPerStep = 5
+                options.store.indexes.walkMin = seed % 4 == 0 ? 1024 : 40
             }
         }
         return processor
@@ -95,7 +96,7 @@ import Testing
         run.countReads()
         #expect(run.queryCount > 50)
         #expect(run.indexedReads.all > 30, "indexes are hardly asked")
-        if seed % 2 == 0 { #expect(run.indexedReads.gathered > 0) }
+        if seed % 4 == 0 { #expect(run.indexedReads.gathered > 0) }
         #expect(run.foundCount > 20, "the queries find too little to say anything")
     }
 

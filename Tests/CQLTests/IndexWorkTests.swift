@@ -73,4 +73,32 @@ struct IndexWorkTests {
         #expect(pages.replacing("--\n", with: "") == "1|5000\n")
         #expect(pages.split(separator: "\n").count { $0 == "--" } >= 4)
     }
+
+    @Test("a page of a wide range costs what the page is, not what the range is", arguments: [false, true])
+    func wideRange(isFlushed: Bool) throws {
+        let processor = try Self.make([
+            "CREATE TABLE t (p int PRIMARY KEY, v int)", "CREATE INDEX i ON t (v) USING 'sai'",
+        ])
+        Self.fill(processor, 12_000) { "INSERT INTO t (p, v) VALUES (\($0), \($0))" }
+        if isFlushed { processor.flush() }
+        // Half of all rows: testing the rows behind the last page finds the next soon.
+        let wide = "SELECT p FROM t WHERE v >= 6000"
+        #expect(processor.execute(wide).split(separator: "\n").count == 6000)
+        for pageSize in [Int32(10), 100] {
+            for pageCount in [1, 2, 3] {
+                _ = processor.execute(wide, pageSize: pageSize, pagesMax: pageCount)
+                let cost = processor.lastCost
+                #expect(cost.postings == 0, "page \(pageCount) of \(pageSize)")
+                // Every other row, and up to a step more.
+                #expect(cost.fragments < 4200 && cost.fragments > 10)
+            }
+        }
+        // A few hundred of them: going through these costs less.
+        let narrow = "SELECT p FROM t WHERE v >= 11500"
+        _ = processor.execute(narrow, pageSize: 10, pagesMax: 2)
+        #expect((1...600).contains(processor.lastCost.postings))
+        #expect(processor.lastCost.fragments == 0)
+        #expect(processor.execute(narrow, pageSize: 40).split(separator: "\n").count { $0 != "--" } == 500)
+        #expect(processor.indexedReads.gathered > 10)
+    }
 }

@@ -315,6 +315,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
                 lower: lower,
                 upper: upper,
                 wantsStatics: plan.needsStatics,
+                rowsWanted: min(pageSize - rowCount, remaining),
                 scan: indexScan
             )
             switch access {
@@ -573,6 +574,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         )
         let bytes = plan.isMerged ? mergedCells() : cells.array
         let rows = RowsResult(metadata: metadata, rowCount: rowCount, cells: bytes)
+        cost.postings = indexScan.walkedCount
         var outcome = StatementOutcome(.success(.rows(rows)), warnings: cost.warnings(rowCount, plan.table, limits))
         outcome.cost = cost
         complete(outcome)

@@ -10,6 +10,9 @@ package struct ReadCost: Sendable, Equatable {
     package var tombstones = 0
     /// Places looked for: in the postings of indexes, and rows by their keys.
     package var seeks = 0
+    /// Postings of wide ranges of indexes gone through. What they cost doesn't end a page: the next would
+    /// go through them again.
+    package var postings = 0
     /// Blocks of SSTables looked at, of the index and filter too, and the bytes in them.
     package var blocks = 0
     package var bytes = 0
@@ -28,6 +31,7 @@ package struct ReadCost: Sendable, Equatable {
         rows += other.rows
         tombstones += other.tombstones
         seeks += other.seeks
+        postings += other.postings
         blocks += other.blocks
         bytes += other.bytes
     }

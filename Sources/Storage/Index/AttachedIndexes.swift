@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Bytes
+internal import Model
 
 /// What an open SSTable knows of the postings in it: which indexes they are of, and where they are.
 ///
@@ -97,6 +98,36 @@ final class PostingSectionCursor {
         isValid = false
         try check()
         try advanceBlock()
+    }
+
+    /// About how many postings there are in a range, as the index says of the blocks: of the first and
+    /// the last of them all are counted.
+    func estimatedCount(in range: KeyBounds) throws(StorageError) -> Int {
+        try range.lower.withView { (lower) throws(StorageError) in try seek(atOrAfter: lower) }
+        guard isValid, isBelow(key, range.upper) else { return 0 }
+        var count = 0
+        while true {
+            repeat {
+                count += try entry(index, indexHandle).entryCount
+            } while index.next() && isBelow(index.key, range.upper)
+            guard !index.isMalformed else { throw malformed(indexHandle) }
+            // Standing at a block: the range ends before it.
+            guard !index.isValid, top.next(), isBelow(top.key, range.upper) else { break }
+            // Index blocks that are within are counted whole; the last is looked into.
+            while let next = top.keyOfNext(), next.withView({ isBelow($0, range.upper) }) {
+                count += try entry(top, indexes.topHandle).entryCount
+                guard top.next() else { break }
+            }
+            try loadIndex()
+            guard index.seekToFirst() else { throw malformed(indexHandle) }
+        }
+        guard !top.isMalformed else { throw malformed(indexes.topHandle) }
+        isValid = false
+        return count
+    }
+
+    private func isBelow(_ key: ByteView, _ bound: [UInt8]) -> Bool {
+        bound.withView { key.compare($0) < 0 }
     }
 
     private func advanceBlock() throws(StorageError) {

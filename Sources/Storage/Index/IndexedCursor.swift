@@ -270,25 +270,38 @@ package enum IndexAccess {
 extension TableStore {
     /// The rows that conditions name with keys in [lower, upper), all of `conditions` together.
     ///
-    /// `scan` keeps what is known from step to step of one read.
+    /// `scan` keeps what is known from step to step of one read, which has the same conditions each time
+    /// and still takes `rowsWanted` rows for its page.
     package func indexedRows(
         _ conditions: [IndexCondition],
         lower: [UInt8],
         upper: [UInt8],
         wantsStatics: Bool,
+        rowsWanted: Int,
         scan: IndexScan
     ) throws(StorageError) -> IndexAccess {
-        let built = conditions.filter { covers($0.index) }
+        let built = conditions.enumerated().filter { covers($0.element.index) }
         var postings: [Postings] = []
-        for condition in built {
-            if let found = try self.postings(condition) { postings.append(found) }
+        for (number, condition) in built where !scan.isWide(number) {
+            if let found = try self.postings(condition) {
+                postings.append(found)
+            } else {
+                scan.noteWide(number)
+            }
         }
         var horizon: [UInt8]?
         if postings.isEmpty {
             // Only a range by itself is gone through: beside terms, testing the rows costs less.
-            guard let condition = built.first(where: { !$0.ranges.isEmpty && $0.terms.isEmpty })
-            else { return .none }
-            let outcome = try scan.places(of: condition, in: self, lower: lower, upper: upper)
+            let range = built.first { !$0.element.ranges.isEmpty && $0.element.terms.isEmpty }
+            guard let (number, condition) = range else { return .none }
+            let outcome = try scan.places(
+                of: condition,
+                number,
+                in: self,
+                lower: lower,
+                upper: upper,
+                rowsWanted: rowsWanted
+            )
             switch outcome {
             case .pending: return .pending
             case .unselective: return .none

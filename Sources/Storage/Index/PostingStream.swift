@@ -73,6 +73,18 @@ final class PostingCursor {
         }
     }
 
+    /// About how many postings of the source are in a range. The cursor then stands nowhere.
+    func estimatedCount(in range: KeyBounds) throws(StorageError) -> Int {
+        switch place {
+        case .memtable(let postings, let map, _):
+            let map = postings.maps[map]
+            let upper = range.upper.withView { map.estimatedRank(of: $0) }
+            return max(upper - range.lower.withView { map.estimatedRank(of: $0) }, 0)
+        case .section(let cursor): return try cursor.estimatedCount(in: range)
+        case .nowhere: return 0
+        }
+    }
+
     func next() throws(StorageError) {
         switch place {
         case .memtable(let postings, let map, let position):

@@ -109,9 +109,19 @@ extension TableStore {
         return sstables.reduce(inMemory) { $0 + ($1.reader.indexes?.entry(index)?.postingCount ?? 0) }
     }
 
-    /// The places that satisfy a condition; nil when the index isn't built, or too many terms do.
+    /// About how many postings satisfy the ranges of a condition.
+    func estimatedCount(_ condition: IndexCondition) throws(StorageError) -> Int {
+        var count = 0
+        for range in condition.ranges {
+            for source in postingSources {
+                count += try PostingCursor(source).estimatedCount(in: range)
+            }
+        }
+        return count
+    }
+
+    /// The places that satisfy a condition; nil when too many terms do.
     func postings(_ condition: IndexCondition) throws(StorageError) -> Postings? {
-        guard covers(condition.index) else { return nil }
         let sources = postingSources
         var streams: [PostingStream] = []
         guard condition.terms.count * sources.count <= indexLimits.streamsMax else { return nil }
