@@ -108,14 +108,14 @@ final class PostingSectionCursor {
         var count = 0
         while true {
             repeat {
-                count += try entry(index, indexHandle).entryCount
+                count += try IndexEntry.read(index) { _ in malformed(indexHandle) }.entryCount
             } while index.next() && isBelow(index.key, range.upper)
             guard !index.isMalformed else { throw malformed(indexHandle) }
             // Standing at a block: the range ends before it.
             guard !index.isValid, top.next(), isBelow(top.key, range.upper) else { break }
             // Index blocks that are within are counted whole; the last is looked into.
             while let next = top.keyOfNext(), next.withView({ isBelow($0, range.upper) }) {
-                count += try entry(top, indexes.topHandle).entryCount
+                count += try IndexEntry.read(top) { _ in malformed(indexes.topHandle) }.entryCount
                 guard top.next() else { break }
             }
             try loadIndex()
@@ -155,7 +155,7 @@ final class PostingSectionCursor {
     }
 
     private func loadIndex() throws(StorageError) {
-        let handle = try entry(top, indexes.topHandle).handle
+        let handle = try IndexEntry.read(top) { _ in malformed(indexes.topHandle) }.handle
         if handle.offset == indexOffset { return }
         indexOffset = -1
         guard index.attach(try read(handle)) else { throw malformed(handle) }
@@ -163,22 +163,11 @@ final class PostingSectionCursor {
     }
 
     private func loadData() throws(StorageError) {
-        let handle = try entry(index, indexHandle).handle
+        let handle = try IndexEntry.read(index) { _ in malformed(indexHandle) }.handle
         if handle.offset == dataOffset { return }
         dataOffset = -1
         guard data.attach(try read(handle)) else { throw malformed(handle) }
         dataOffset = handle.offset
-    }
-
-    private func entry(
-        _ cursor: BlockCursor,
-        _ handle: BlockHandle
-    ) throws(StorageError) -> IndexEntry {
-        do throws(MalformedBytes) {
-            return try IndexEntry(cursor.value)
-        } catch {
-            throw malformed(handle)
-        }
     }
 
     private func check() throws(StorageError) {
