@@ -4,8 +4,9 @@ import Bytes
 import Environment
 import Foundation
 import Model
-import Storage
 import Testing
+
+@testable import Storage
 
 /// Files of every version of the format that was released: they stay readable for good.
 ///
@@ -24,7 +25,7 @@ struct SSTableFixtureTests {
         ],
         "1.1": [
             "collections", "deletions", "dictionary", "empty", "expiring", "no-filter", "plain-lz4",
-            "plain-none", "plain-snappy", "plain-zstd", "static", "wide",
+            "plain-none", "plain-snappy", "plain-zstd", "postings", "static", "wide",
         ],
     ]
 
@@ -74,7 +75,31 @@ struct SSTableFixtureTests {
             let open = entry.open.map { " \($0.timestamp)/\($0.localTime)" } ?? ""
             lines.append("\(hex(entry.key)) \(hex(entry.value))\(open)")
         }
+        lines += try postings(reader)
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// The postings by their indexes, each found again by a seek. Of long ones the beginning, and a hash.
+    private static func postings(_ reader: SSTableReader) throws -> [String] {
+        guard let indexes = reader.indexes else { return [] }
+        var lines = indexes.entries.map {
+            "index \($0.index): terms \($0.termCount), postings \($0.postingCount)"
+        }
+        let cursor = PostingCursor(.sstable(reader, UncachedBlocks()))
+        let other = PostingCursor(.sstable(reader, UncachedBlocks()))
+        try cursor.seek(atOrAfter: .empty)
+        while cursor.isValid {
+            let key = cursor.key
+            try other.seek(atOrAfter: key)
+            #expect(other.isValid && other.key.equals(key))
+            let text =
+                key.count <= 200
+                ? hex(key.array)
+                : "\(hex(key.prefix(40).array))... \(key.count) bytes, hash \(Checksum.xxh3(key))"
+            lines.append("posting \(text), place at \(try cursor.placeOffset())")
+            try cursor.next()
+        }
+        return lines
     }
 
     private static func hex(_ bytes: [UInt8]) -> String {
