@@ -106,7 +106,8 @@ package final class IndexScan: @unchecked Sendable {  // Handed on with the read
         let collection = collection(number, condition, table, start, upper)
         if collection.list == nil {
             let limits = table.indexLimits
-            let walkMax = collection.walkMax
+            let walkMax =
+                collection.walkMax
                 ?? limits.walkMax(rows: rowsWanted, all: table.postingCount(condition.index))
             if collection.walkMax == nil {
                 let estimate = try table.estimatedCount(condition)
@@ -136,7 +137,8 @@ package final class IndexScan: @unchecked Sendable {  // Handed on with the read
     /// The first partition that has keys from `lower` on, or what is just below it.
     private static func firstPartition(_ lower: [UInt8]) -> [UInt8] {
         let length = lower.withView { Key.partitionLength(of: $0) }
-        return length < lower.count && lower[length] > Key.clustered ? lower : Array(lower[..<length])
+        return length < lower.count && lower[length] > Key.clustered
+            ? lower : Array(lower[..<length])
     }
 
     private func collection(
@@ -280,7 +282,7 @@ struct PlaceHeap {
     }
 }
 
-/// Places in order. Views of them are valid as long as it is.
+/// Places in order; views of them are valid as long as it is.
 final class PlaceList {
     private var bytes = ByteWriter(capacity: 4096)
     private var ends: [Int] = []

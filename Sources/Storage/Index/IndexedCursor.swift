@@ -119,11 +119,10 @@ package final class IndexedCursor {
                 self.rows = nil
             }
             guard try advance() else { return false }
-            if current.count == Key.partitionLength(of: current.view) {
-                rows = try partitionRows()
-            } else {
+            guard current.count == Key.partitionLength(of: current.view) else {
                 return try enterRow()
             }
+            rows = try partitionRows()
         }
     }
 

@@ -9,8 +9,9 @@ enum PostingSource {
     case sstable(SSTableReader, any BlockSource)
 }
 
-/// A position among the postings of one source, moved forward. Used from one thread; a memtable must
-/// not change meanwhile.
+/// A position among the postings of one source, moved forward.
+///
+/// Used from one thread; a memtable must not change meanwhile.
 final class PostingCursor {
     private enum Place {
         case memtable(MemtablePostings, map: Int, OrderedMap.Position)
@@ -73,7 +74,7 @@ final class PostingCursor {
         }
     }
 
-    /// About how many postings of the source are in a range. The cursor then stands nowhere.
+    /// About how many postings of the source are in a range; the cursor then stands nowhere.
     func estimatedCount(in range: KeyBounds) throws(StorageError) -> Int {
         switch place {
         case .memtable(let postings, let map, _):

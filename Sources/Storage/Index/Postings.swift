@@ -106,7 +106,9 @@ extension TableStore {
         let inMemory = memtables.reduce(0) { sum, memtable in
             sum + (memtable.postings?.maps.reduce(0) { $0 + $1.count } ?? 0)
         }
-        return sstables.reduce(inMemory) { $0 + ($1.reader.indexes?.entry(index)?.postingCount ?? 0) }
+        return sstables.reduce(inMemory) {
+            $0 + ($1.reader.indexes?.entry(index)?.postingCount ?? 0)
+        }
     }
 
     /// About how many postings satisfy the ranges of a condition.
