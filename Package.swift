@@ -61,7 +61,9 @@ let package = Package(
         ),
         .testTarget(
             name: "CQLTests",
-            dependencies: ["Bytes", "CQL", "CQLProtocol", "Environment", "Model", "Node", "Storage"],
+            dependencies: [
+                "Bytes", "CAllocationCount", "CQL", "CQLProtocol", "Environment", "Model", "Node", "Storage",
+            ],
             exclude: ["testdata"],
             swiftSettings: settings
         ),
@@ -129,9 +131,11 @@ let package = Package(
             dependencies: ["Bytes", "Environment", "Model"],
             swiftSettings: settings
         ),
+        // Counts a thread's allocations, for tests of what allocates nothing.
+        .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),
         .testTarget(
             name: "StorageTests",
-            dependencies: ["Bytes", "Environment", "Model", "Storage"],
+            dependencies: ["Bytes", "CAllocationCount", "Environment", "Model", "Storage"],
             exclude: ["fixtures", "testdata"],
             swiftSettings: settings
         ),

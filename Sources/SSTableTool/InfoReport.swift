@@ -60,6 +60,9 @@ package struct InfoReport {
         lines += contents(statistics, keys)
         lines += times(statistics)
         lines += columns(statistics, keys)
+        for (number, index) in IndexFacts.of(reader, keys.table).enumerated() {
+            lines.append((number == 0 ? "indexes" : "", index.text))
+        }
         for (index, partition) in statistics.largestPartitions.enumerated() {
             let text =
                 "\(Text.size(partition.byteCount)), \(Text.number(partition.rowCount)) "
@@ -249,6 +252,7 @@ package struct InfoReport {
             ("lastKey", .text(keys.describe(statistics.lastKey))),
         ]
         members += counts(statistics)
+        members.append(("indexes", .array(IndexFacts.of(reader, keys.table).map(\.json))))
         members.append(
             (
                 "columns",

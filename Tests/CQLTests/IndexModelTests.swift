@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CQL
 import Environment
 import Node
 import Storage
@@ -59,18 +60,22 @@ import Testing
         _ files: MemoryFileSystem,
         seed: UInt64
     ) throws -> TestProcessor {
-        let processor = try TestProcessor(files: files) { options in
+        var limits = QueryLimits()
+        // Small steps and pages, so that reads go on from every kind of place.
+        if seed % 3 == 0 { limits.pageWorkMax = 30 }
+        let processor = try TestProcessor(files: files, limits: limits) { options in
             // Small bounds, so that every way of finding rows is gone.
             if seed % 2 == 0 {
                 options.store.indexes.streamsMax = 3
                 options.store.indexes.placesMax = 4
                 options.store.indexes.postingsPerStep = 5
+                options.store.indexes.walkMin = seed % 4 == 0 ? 1024 : 40
             }
         }
         return processor
     }
 
-    @Test("indexed reads agree with filtered ones", arguments: 1...8)
+    @Test("indexed reads agree with filtered ones", arguments: 1...9)
     func agrees(seed: Int) throws {
         let seed = UInt64(seed)
         let files = MemoryFileSystem()
@@ -91,7 +96,7 @@ import Testing
         run.countReads()
         #expect(run.queryCount > 50)
         #expect(run.indexedReads.all > 30, "indexes are hardly asked")
-        if seed % 2 == 0 { #expect(run.indexedReads.gathered > 0) }
+        if seed % 4 == 0 { #expect(run.indexedReads.gathered > 0) }
         #expect(run.foundCount > 20, "the queries find too little to say anything")
     }
 

@@ -142,6 +142,38 @@ final class TestProcessor {
         return boxes.map { answer($0).answer }
     }
 
+    /// Executes a prepared statement on the first shard's executor several times, and says the least that
+    /// `measure` grows by within the calls, besides what comes of the statement later.
+    func leastGrowth(
+        _ text: String,
+        _ values: BoundValues,
+        rounds: Int,
+        of measure: @escaping @Sendable () -> Int
+    ) throws -> Int {
+        let shard = node.shards[0]
+        let origin = StatementOrigin(keyspace: keyspace, shard: shard)
+        let id = try processor.prepare(text, origin).get().id
+        let box = Box()
+        var least = Int.max
+        for _ in 0..<rounds {
+            let growth = Growth()
+            shard.executor.execute { [processor] in
+                let parameters = QueryParameters(values: values)
+                let before = measure()
+                processor.execute(id, resultMetadataID: nil, parameters, origin) { box.outcome = $0 }
+                growth.count = measure() - before
+            }
+            Environment.runUntilIdle(executors)
+            _ = try box.outcome?.result.get()
+            least = min(least, growth.count)
+        }
+        return least
+    }
+
+    private final class Growth: @unchecked Sendable {  // Owner: the test's thread.
+        var count = 0
+    }
+
     /// What the last statement, or page of one, cost, and its warnings.
     private(set) var lastCost = ReadCost()
     private(set) var lastWarnings: [String] = []

@@ -2,9 +2,10 @@
 
 import Bytes
 import Environment
-@testable import ModelTest
 import Node
 import Testing
+
+@testable import ModelTest
 
 /// Work of a node in which every operation on files is crashed at and made to fail.
 struct FaultScenario: CustomTestStringConvertible, Sendable {
@@ -50,6 +51,15 @@ struct FaultScenario: CustomTestStringConvertible, Sendable {
         }
     }
 
+    /// Flushes after which compactions begin by themselves.
+    private static func automatic(_ description: String, strategy: Int) -> FaultScenario {
+        FaultScenario(
+            testDescription: description,
+            options: "automatic=1 strategy=\(strategy)",
+            preparation: { $0.flush(times: 3) }
+        ) { $0.flush(times: 2) }
+    }
+
     static let all: [FaultScenario] = [
         FaultScenario(testDescription: "writes over several log segments") { $0.write(30) },
         FaultScenario(
@@ -65,7 +75,8 @@ struct FaultScenario: CustomTestStringConvertible, Sendable {
             script.flush(times: 2)
             script.read()
         },
-        FaultScenario(testDescription: "flushes of full memtables", options: "memtable=2000") { script in
+        FaultScenario(testDescription: "flushes of full memtables", options: "memtable=2000") {
+            script in
             script.write(25)
         },
         FaultScenario(
@@ -87,21 +98,9 @@ struct FaultScenario: CustomTestStringConvertible, Sendable {
             script.add(.compact(table: 0), .compact(table: 1), .advance(seconds: 1))
             script.read()
         },
-        FaultScenario(
-            testDescription: "compactions by themselves",
-            options: "automatic=1 strategy=0",
-            preparation: { $0.flush(times: 3) }
-        ) { $0.flush(times: 2) },
-        FaultScenario(
-            testDescription: "leveled compactions",
-            options: "automatic=1 strategy=1",
-            preparation: { $0.flush(times: 3) }
-        ) { $0.flush(times: 2) },
-        FaultScenario(
-            testDescription: "unified compactions",
-            options: "automatic=1 strategy=3",
-            preparation: { $0.flush(times: 3) }
-        ) { $0.flush(times: 2) },
+        automatic("compactions by themselves", strategy: 0),
+        automatic("leveled compactions", strategy: 1),
+        automatic("unified compactions", strategy: 3),
         FaultScenario(
             testDescription: "a compaction in slices, beside flushes",
             options: "strategy=4 grace=60",

@@ -11,20 +11,26 @@ import Testing
 struct SSTableToolTests {
     private static let path = "/data/demo/people/0000000001.sst"
 
-    private static let table = TableSchema(
-        id: UUID(high: 0x0102_0304_0506_4708, low: 0x890A_0B0C_0D0E_0F10),
-        keyspace: "demo",
-        name: "people",
-        columns: [
-            ColumnSchema(id: 1, name: "country", type: .text, kind: .partitionKey),
-            ColumnSchema(id: 2, name: "year", type: .int, kind: .partitionKey, position: 1),
-            ColumnSchema(id: 3, name: "id", type: .int, kind: .clustering, isDescending: true),
-            ColumnSchema(id: 4, name: "motto", type: .text, kind: .static),
-            ColumnSchema(id: 5, name: "name", type: .text, kind: .regular),
-            ColumnSchema(id: 6, name: "tags", type: .set(.text, frozen: false), kind: .regular),
-        ],
-        nextColumnID: 7
-    )
+    private static let table = table(indexes: [])
+
+    private static func table(indexes: [IndexSchema]) -> TableSchema {
+        TableSchema(
+            id: UUID(high: 0x0102_0304_0506_4708, low: 0x890A_0B0C_0D0E_0F10),
+            keyspace: "demo",
+            name: "people",
+            columns: [
+                ColumnSchema(id: 1, name: "country", type: .text, kind: .partitionKey),
+                ColumnSchema(id: 2, name: "year", type: .int, kind: .partitionKey, position: 1),
+                ColumnSchema(id: 3, name: "id", type: .int, kind: .clustering, isDescending: true),
+                ColumnSchema(id: 4, name: "motto", type: .text, kind: .static),
+                ColumnSchema(id: 5, name: "name", type: .text, kind: .regular),
+                ColumnSchema(id: 6, name: "tags", type: .set(.text, frozen: false), kind: .regular),
+            ],
+            nextColumnID: 7,
+            indexes: indexes,
+            nextIndexID: 9
+        )
+    }
 
     private static func partition(_ country: String, _ year: Int32) -> [UInt8] {
         var key = ByteWriter()
@@ -118,13 +124,15 @@ struct SSTableToolTests {
         return all.sorted { $0.0.lexicographicallyPrecedes($1.0) }
     }
 
-    private static func fileSystem() throws -> MemoryFileSystem {
+    private static func fileSystem(indexes: [IndexSchema] = []) throws -> MemoryFileSystem {
         let fileSystem = MemoryFileSystem()
         try fileSystem.createDirectory("/data/demo/people")
         var schema = ByteWriter()
+        let table = table(indexes: indexes)
         table.encode(to: &schema)
         var options = SSTableWriterOptions()
         options.schema = schema.array
+        options.table = table
         options.createdAt = 1_700_000_100_000_000
         options.createdBy = "tholos test"
         options.blockCount = 120
@@ -231,6 +239,42 @@ struct SSTableToolTests {
         #expect(list.text.contains("demo.people"))
     }
 
+    @Test("info names the indexes, with what their postings are and take")
+    func indexes() throws {
+        let fileSystem = try SSTableToolTests.fileSystem(
+            indexes: [
+                IndexSchema(id: 2, name: "by_name", column: 5, part: .whole, implementation: "sai"),
+                IndexSchema(id: 3, name: "by_tag", column: 6, part: .values, implementation: nil),
+                IndexSchema(id: 4, name: "by_id", column: 3, part: .whole, implementation: "sai"),
+            ]
+        )
+        let files = [SSTableToolTests.path]
+        let info = ReportOutput()
+        #expect(InfoReport(fileSystem: fileSystem, output: info, isJSON: false).run(files))
+        for part in [
+            "indexes             by_name on name: 2 terms, 2 postings, ",
+            "by_tag on values(tags): 1 term, 1 posting, ", "by_id on id: 3 terms, 3 postings, ",
+        ] {
+            #expect(info.text.contains(part), "\(part)\nin\n\(info.text)")
+        }
+        let json = ReportOutput()
+        #expect(InfoReport(fileSystem: fileSystem, output: json, isJSON: true).run(files))
+        #expect(
+            json.text.contains(
+                #"{"id":3,"name":"by_tag","target":"values(tags)","terms":1,"postings":1,"#
+            )
+        )
+        // All of it belongs to one of the three.
+        let reader = try SSTableReader.open(fileSystem: fileSystem, path: SSTableToolTests.path)
+        let counts = try reader.storedPostingCounts()
+        #expect(counts.keys.sorted() == [2, 3, 4])
+        #expect(counts.values.allSatisfy { $0 > 10 })
+        let none = try SSTableToolTests.fileSystem()
+        let plain = ReportOutput()
+        #expect(InfoReport(fileSystem: none, output: plain, isJSON: false).run(files))
+        #expect(!plain.text.contains("indexes"))
+    }
+
     @Test("verify tells sound files from damaged ones, with the keys in words")
     func verify() throws {
         let fileSystem = try SSTableToolTests.fileSystem()
@@ -326,7 +370,8 @@ struct SSTableToolTests {
         let trial = run(isJSON: false, target: nil)
         #expect(!trial.isSound)
         for part in [
-            "DAMAGED", "lost: offset 32, ", "keys from token", "a part is lost of partition country=",
+            "DAMAGED", "lost: offset 32, ", "keys from token",
+            "a part is lost of partition country=",
             "nothing was written",
         ] {
             #expect(trial.text.contains(part), "\(part)\nin\n\(trial.text)")

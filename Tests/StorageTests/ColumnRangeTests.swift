@@ -223,24 +223,8 @@ struct ColumnRangeTests {
             )
             sstables.append(LiveSSTable(number: UInt64(number), reader: reader))
         }
-        let blocks = ShardBlocks(cache: BlockCache(capacity: 4 << 20))
-        let store = TableStore(
-            schema: table,
-            sstables: sstables,
-            unreadable: [],
-            blocks: blocks,
-            memtableCapacity: 8 << 20,
-            indexLimits: IndexLimits()
-        )
-        for entry in entries(seed % 3 == 0 ? 40 : 0) {
-            let memtable = store.memtable(forKey: entry.key.count, value: entry.value.count)
-            let isApplied = try entry.key.withView { (key) throws(MalformedBytes) in
-                try entry.value.withView { (value) throws(MalformedBytes) in
-                    try memtable.apply(key: key, value: value)
-                }
-            }
-            #expect(isApplied)
-        }
+        let store = TableStore.test(table, sstables)
+        for entry in entries(seed % 3 == 0 ? 40 : 0) { try store.apply(entry) }
         var left = 0
         for _ in 0..<30 {
             let low = Int32.random(in: -50..<1_250, using: &numbers)
@@ -340,15 +324,7 @@ struct ColumnRangeTests {
                 }
             )
         }
-        let blocks = ShardBlocks(cache: BlockCache(capacity: 4 << 20))
-        let store = TableStore(
-            schema: table,
-            sstables: sstables,
-            unreadable: [],
-            blocks: blocks,
-            memtableCapacity: 8 << 20,
-            indexLimits: IndexLimits()
-        )
+        let store = TableStore.test(table, sstables)
         let cursor = try store.cursor(lower: key(2_010), upper: key(2_020))
         var count = 0
         while try cursor.next() { count += 1 }

@@ -4,8 +4,9 @@ import Bytes
 import Environment
 import Foundation
 import Model
-import Storage
 import Testing
+
+@testable import Storage
 
 /// Files of every version of the format that was released: they stay readable for good.
 ///
@@ -24,7 +25,7 @@ struct SSTableFixtureTests {
         ],
         "1.1": [
             "collections", "deletions", "dictionary", "empty", "expiring", "no-filter", "plain-lz4",
-            "plain-none", "plain-snappy", "plain-zstd", "static", "wide",
+            "plain-none", "plain-snappy", "plain-zstd", "postings", "static", "wide",
         ],
     ]
 
@@ -74,11 +75,36 @@ struct SSTableFixtureTests {
             let open = entry.open.map { " \($0.timestamp)/\($0.localTime)" } ?? ""
             lines.append("\(hex(entry.key)) \(hex(entry.value))\(open)")
         }
+        lines += try postings(reader)
         return lines.joined(separator: "\n") + "\n"
     }
 
+    /// The postings by their indexes, each found again by a seek.
+    private static func postings(_ reader: SSTableReader) throws -> [String] {
+        guard let indexes = reader.indexes else { return [] }
+        var lines = indexes.entries.map {
+            "index \($0.index): terms \($0.termCount), postings \($0.postingCount)"
+        }
+        let cursor = PostingCursor(.sstable(reader, UncachedBlocks()))
+        let other = PostingCursor(.sstable(reader, UncachedBlocks()))
+        try cursor.seek(atOrAfter: .empty)
+        while cursor.isValid {
+            let key = cursor.key
+            try other.seek(atOrAfter: key)
+            #expect(other.isValid && other.key.equals(key))
+            lines.append("posting \(hex(key.array)), place at \(try cursor.placeOffset())")
+            try cursor.next()
+        }
+        return lines
+    }
+
+    /// The bytes; of very many the first, and a hash.
     private static func hex(_ bytes: [UInt8]) -> String {
-        bytes.isEmpty ? "-" : bytes.withView { String(CQLType.hex($0).dropFirst(2)) }
+        guard bytes.count < 10_000 else {
+            let hash = bytes.withView { Checksum.xxh3($0) }
+            return "\(hex(Array(bytes.prefix(40))))... of \(bytes.count) bytes, hash \(hash)"
+        }
+        return bytes.isEmpty ? "-" : bytes.withView { String(CQLType.hex($0).dropFirst(2)) }
     }
 
     /// The entries; what is read backwards, by seeks and by the filter must agree.

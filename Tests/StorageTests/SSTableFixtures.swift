@@ -37,35 +37,54 @@ struct SSTableFixture {
     /// The local time of the same moment, in seconds.
     private static let second: Int64 = 1_750_000_000
 
-    private static let table = TableSchema(
-        id: UUID(high: 0x0102_0304_0506_4708, low: 0x890A_0B0C_0D0E_0F10),
-        keyspace: "demo",
-        name: "fixture",
-        columns: [
-            ColumnSchema(id: 1, name: "k", type: .text, kind: .partitionKey),
-            ColumnSchema(id: 2, name: "c", type: .int, kind: .clustering),
-            ColumnSchema(
-                id: 3,
-                name: "d",
-                type: .text,
-                kind: .clustering,
-                position: 1,
-                isDescending: true
-            ),
-            ColumnSchema(id: 4, name: "s", type: .text, kind: .static),
-            ColumnSchema(id: 5, name: "v", type: .text, kind: .regular),
-            ColumnSchema(id: 6, name: "n", type: .int, kind: .regular),
-            ColumnSchema(id: 7, name: "tags", type: .set(.text, frozen: false), kind: .regular),
-            ColumnSchema(
-                id: 8,
-                name: "m",
-                type: .map(.text, .int, frozen: false),
-                kind: .regular
-            ),
-            ColumnSchema(id: 9, name: "f", type: .list(.int, frozen: true), kind: .regular),
-        ],
-        nextColumnID: 10
-    )
+    private static let table = schema(indexes: [])
+
+    /// The table with an index of each kind of place and part.
+    private static let indexed = schema(indexes: [
+        IndexSchema(id: 1, name: "by_v", column: 5, part: .whole, implementation: "sai"),
+        IndexSchema(id: 2, name: "by_k", column: 1, part: .whole, implementation: "sai"),
+        IndexSchema(id: 3, name: "by_c", column: 2, part: .whole, implementation: "sai"),
+        IndexSchema(id: 5, name: "by_s", column: 4, part: .whole, implementation: "sai"),
+        IndexSchema(id: 6, name: "by_tag", column: 7, part: .values, implementation: nil),
+        IndexSchema(id: 7, name: "by_key", column: 8, part: .keys, implementation: "sai"),
+        IndexSchema(id: 8, name: "by_entry", column: 8, part: .entries, implementation: "sai"),
+        IndexSchema(id: 300, name: "by_f", column: 9, part: .full, implementation: "sai"),
+        IndexSchema(id: 301, name: "by_n", column: 6, part: .whole, implementation: "sai"),
+    ])
+
+    private static func schema(indexes: [IndexSchema]) -> TableSchema {
+        TableSchema(
+            id: UUID(high: 0x0102_0304_0506_4708, low: 0x890A_0B0C_0D0E_0F10),
+            keyspace: "demo",
+            name: "fixture",
+            columns: [
+                ColumnSchema(id: 1, name: "k", type: .text, kind: .partitionKey),
+                ColumnSchema(id: 2, name: "c", type: .int, kind: .clustering),
+                ColumnSchema(
+                    id: 3,
+                    name: "d",
+                    type: .text,
+                    kind: .clustering,
+                    position: 1,
+                    isDescending: true
+                ),
+                ColumnSchema(id: 4, name: "s", type: .text, kind: .static),
+                ColumnSchema(id: 5, name: "v", type: .text, kind: .regular),
+                ColumnSchema(id: 6, name: "n", type: .int, kind: .regular),
+                ColumnSchema(id: 7, name: "tags", type: .set(.text, frozen: false), kind: .regular),
+                ColumnSchema(
+                    id: 8,
+                    name: "m",
+                    type: .map(.text, .int, frozen: false),
+                    kind: .regular
+                ),
+                ColumnSchema(id: 9, name: "f", type: .list(.int, frozen: true), kind: .regular),
+            ],
+            nextColumnID: 10,
+            indexes: indexes,
+            nextIndexID: 302
+        )
+    }
 
     // MARK: Keys
 
@@ -258,6 +277,16 @@ struct SSTableFixture {
         }
     }
 
+    /// Rows of the other fixtures for an index on each kind of column, and a value that is longer than a
+    /// term may be.
+    private static func postings() -> [([UInt8], [UInt8])] {
+        let long = String(repeating: "long ", count: 14_000)
+        return plain() + statics() + collections() + deletions() + [
+            (clustered("long", 1, "d"), row(live, [text(long + "a")])),
+            (clustered("long", 2, "d"), row(live, [text(long + "b")])),
+        ]
+    }
+
     /// Trained from what the other fixtures hold.
     private static func dictionary() -> TrainedDictionary? {
         var samples = ByteWriter()
@@ -298,6 +327,13 @@ struct SSTableFixture {
         SSTableFixture("dictionary", plain()) {
             $0.codec = .zstd
             $0.dictionary = dictionary()
+        },
+        SSTableFixture("postings", postings()) {
+            $0.codec = .lz4
+            $0.table = indexed
+            var schema = ByteWriter()
+            indexed.encode(to: &schema)
+            $0.schema = schema.array
         },
     ]
 }

@@ -68,12 +68,12 @@ private struct TermBuilder {
 
     /// The term of a value, with index and end.
     func term(_ value: [UInt8], of key: [UInt8]? = nil) -> [UInt8] {
-        start(value, key) + [PostingKey.endTerm]
+        start(value, key).bytes + [PostingKey.endTerm]
     }
 
-    /// The posting keys of terms that compare so with a value.
+    /// The posting keys of terms that compare so with a value; of a value whose term is cut, those that may.
     func range(_ comparison: Comparison, _ value: [UInt8], of key: [UInt8]? = nil) -> KeyBounds {
-        let bound = start(value, key)
+        let (bound, isCut) = start(value, key)
         var writer = ByteWriter()
         PostingKey.appendIndex(index.id, to: &writer)
         if let key { append(key: key, to: &writer) }
@@ -81,21 +81,24 @@ private struct TermBuilder {
         // Components begin with bytes below 0xFF.
         let upper = lower + [0xFF]
         switch comparison {
-        case .less: return KeyBounds(lower: lower, upper: bound)
-        case .lessOrEqual: return KeyBounds(lower: lower, upper: bound + [PostingKey.aboveTerm])
-        case .greater: return KeyBounds(lower: bound + [PostingKey.aboveTerm], upper: upper)
-        case .greaterOrEqual: return KeyBounds(lower: bound, upper: upper)
+        case .less where !isCut: return KeyBounds(lower: lower, upper: bound)
+        case .less, .lessOrEqual:
+            return KeyBounds(lower: lower, upper: bound + [PostingKey.aboveTerm])
+        case .greater where !isCut:
+            return KeyBounds(lower: bound + [PostingKey.aboveTerm], upper: upper)
+        case .greater, .greaterOrEqual: return KeyBounds(lower: bound, upper: upper)
         }
     }
 
     /// The posting keys of texts that begin with a text.
     func range(prefix: [UInt8]) -> KeyBounds {
         // Without the terminator; what may follow is below 0xFF.
-        let lower = Array(start(prefix, nil).dropLast())
+        let lower = Array(start(prefix, nil).bytes.dropLast())
         return KeyBounds(lower: lower, upper: lower + [0xFF])
     }
 
-    private func start(_ value: [UInt8], _ key: [UInt8]?) -> [UInt8] {
+    /// Index id and term of a value, and whether they are cut.
+    private func start(_ value: [UInt8], _ key: [UInt8]?) -> (bytes: [UInt8], isCut: Bool) {
         var writer = ByteWriter()
         PostingKey.appendIndex(index.id, to: &writer)
         if let key { append(key: key, to: &writer) }
@@ -110,7 +113,8 @@ private struct TermBuilder {
                 PostingKey.appendComponent(view, type: type.indexedType(index.part), to: &writer)
             }
         }
-        return writer.array
+        let isCut = PostingKey.cut(&writer, from: 0)
+        return (writer.array, isCut)
     }
 
     private func append(key: [UInt8], to writer: inout ByteWriter) {
@@ -131,16 +135,19 @@ enum RowCursor {
         }
     }
 
-    /// Sets how much one `next` may look at before it pauses. Of indexes, one step names few rows.
+    /// Sets how much may be looked at before a `next` pauses.
     func limitWork(_ work: Int) {
-        if case .all(let cursor) = self { cursor.workMax = work }
+        switch self {
+        case .all(let cursor): cursor.workMax = work
+        case .indexed(let cursor): cursor.workMax = work
+        }
     }
 
     /// After the last entry: whether it is only the last of a step.
     var isPaused: Bool {
         switch self {
         case .all(let cursor): cursor.isPaused
-        case .indexed: false
+        case .indexed(let cursor): cursor.isPaused
         }
     }
 
@@ -148,7 +155,7 @@ enum RowCursor {
     var cost: ReadCost {
         switch self {
         case .all(let cursor): cursor.cost
-        case .indexed: ReadCost()
+        case .indexed(let cursor): cursor.cost
         }
     }
 

@@ -8,6 +8,10 @@ package import Bytes
 ///     term    = component                   a column, an element, a map's key or value
 ///             | component component         an entry of a map
 ///     component = 40 ordered-encoding | 3F an empty value
+///
+/// Index id and term have at most `storedTermMax` bytes: what is longer is cut there. So a posting may be
+/// of another value with the same beginning, which the test of the row finds out.
+///
 ///     place   = a row's whole key
 ///             | the partition part of keys: of a static column and of a partition-key column
 ///
@@ -18,8 +22,19 @@ package enum PostingKey {
     package static let endTerm: UInt8 = 0x38
     /// Above everything that has a term as its beginning.
     package static let aboveTerm: UInt8 = 0x39
-    /// A term of more bytes than this is not indexed; writes of such values are refused.
+    /// Writes of indexed values of more bytes than this are refused. Those that were there before the
+    /// index are found all the same.
     package static let termSizeMax = 65_535
+    /// The most bytes of index id and term in a posting.
+    package static let storedTermMax = termSizeMax + 16
+
+    /// Cuts a term that begins, with its index id, at `start`, if it is too long; whether it was.
+    @discardableResult
+    package static func cut(_ writer: inout ByteWriter, from start: Int) -> Bool {
+        guard writer.count - start > storedTermMax else { return false }
+        writer.truncate(to: start + storedTermMax)
+        return true
+    }
 
     /// Appends the id of an index.
     package static func appendIndex(_ id: UInt32, to writer: inout ByteWriter) {

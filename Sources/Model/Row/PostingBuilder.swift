@@ -188,11 +188,8 @@ package final class PostingBuilder {
         }
     }
 
-    /// Ends a posting, or takes it back if its term is too large.
     private func end(_ start: Int, _ place: ByteView) {
-        guard bytes.count - start <= PostingKey.termSizeMax + 16 else {
-            return bytes.truncate(to: start)
-        }
+        PostingKey.cut(&bytes, from: start)
         bytes.append(PostingKey.endTerm)
         marks.append((start, bytes.count))
         bytes.append(place)

@@ -11,35 +11,47 @@ internal import Bytes
 /// again by the time it leaves goes on to the main queue, another is forgotten but for its
 /// fingerprint; a block whose fingerprint is still known enters the main queue at once.
 ///
+/// All that it allocates counts: blocks, and the tables by which they are found, as much of the heap as
+/// they take. The tables grow with the number of blocks, to a quarter of the capacity at most.
+///
 ///     new ----> small (1/10) --- used again ---> main (9/10) --- not used ---> gone
 ///                  \------ not used ---> fingerprint --- asked again ---^
 package final class BlockCache {
-    /// The most memory that cached blocks take, in bytes.
+    /// The most memory that blocks and tables take, in bytes.
     package let capacity: Int
     /// The memory that they take now, in bytes.
-    package var usedCount: Int { small.bytes + main.bytes }
+    package var usedCount: Int { blockBytes + tableBytes }
+    /// The memory that the blocks take.
+    package var blockBytes: Int { small.bytes + main.bytes }
+    /// The memory that the tables take.
+    package var tableBytes: Int { slotBytes + ghosts.memoryCount }
+    private var slotBytes = 0
     /// How many blocks are cached.
     package private(set) var blockCount = 0
     /// How often a block was found.
     package private(set) var hitCount = 0
 
     private var slots: [Slot] = []
-    private var freeSlots: [Int32] = []
-    /// Of each file the block that came last.
-    private var files: [UInt64: Int32] = [:]
+    /// The first of the slots without a block; the others follow as `newer`.
+    private var freeSlot: Int32 = -1
+    /// The slots by file and offset.
+    private var table = SlotTable(slotCount: 0)
+    /// Of each file the slot of the block that came last.
+    private var files = SlotTable(slotCount: 0)
     private var small = Queue()
     private var main = Queue()
-    private var table: SlotTable
     private var ghosts: GhostTable
 
     private static let smallDivisor = 10
     private static let usesMax: UInt8 = 3
+    private static let tableDivisor = 4
+    private static let slotCountMin = 16
     /// Where a block's restart points are, which a cursor reads first, or most of them.
     private static let tailCount = 32
 
     private struct Slot {
-        var file: UInt64
-        var offset: Int
+        var file: UInt64 = 0
+        var offset = 0
         var block: Block?
         /// The block's bytes.
         var base = ByteView.nowhere
@@ -63,8 +75,7 @@ package final class BlockCache {
     /// A cache of at most `capacity` bytes; with 0, nothing is kept.
     package init(capacity: Int) {
         self.capacity = capacity
-        table = SlotTable()
-        ghosts = GhostTable(entryCount: max(capacity / 4096, 64))
+        ghosts = GhostTable(entryCount: max(capacity / 4096, min(capacity / 1024, 64)))
     }
 
     // MARK: Reading
@@ -100,21 +111,13 @@ package final class BlockCache {
         guard block.memoryCount <= capacity / 8, find(fileNumber, handle.offset, hash) < 0 else {
             return
         }
+        guard let index = takeSlot() else { return }
         var slot = Slot(file: fileNumber, offset: handle.offset, block: block)
         slot.base = block.view.base
         slot.count = Int32(clamping: block.count)
         slot.isMain = ghosts.remove(hash)
-        let index: Int32
-        if let free = freeSlots.popLast() {
-            index = free
-            slots[Int(index)] = slot
-        } else {
-            index = Int32(slots.count)
-            slots.append(slot)
-        }
-        table.insert(index, hash: hash) {
-            BlockCache.hash(slots[Int($0)].file, slots[Int($0)].offset)
-        }
+        slots[Int(index)] = slot
+        table.insert(index, hash: hash)
         blockCount += 1
         joinFile(index)
         append(index)
@@ -123,18 +126,40 @@ package final class BlockCache {
 
     /// Forgets the blocks of a file that is gone.
     package func removeFile(_ fileNumber: UInt64) {
-        while let index = files[fileNumber] {
+        while let place = filePlace(fileNumber) {
+            let index = files[place]
             unlink(index)
             release(index)
         }
     }
 
+    // MARK: Files
+
+    private static func hash(_ file: UInt64) -> UInt64 { hash(file, 0) }
+
+    /// Where in `files` a file's is.
+    private func filePlace(_ file: UInt64) -> Int? {
+        guard !slots.isEmpty else { return nil }
+        var place = files.start(BlockCache.hash(file))
+        while true {
+            let index = Int(files[place])
+            if index < 0 { return nil }
+            if slots[index].file == file { return place }
+            place = files.after(place)
+        }
+    }
+
     private func joinFile(_ index: Int32) {
         let file = slots[Int(index)].file
-        let next = files.updateValue(index, forKey: file) ?? -1
         slots[Int(index)].filePrevious = -1
+        guard let place = filePlace(file) else {
+            slots[Int(index)].fileNext = -1
+            return files.insert(index, hash: BlockCache.hash(file))
+        }
+        let next = files[place]
         slots[Int(index)].fileNext = next
-        if next >= 0 { slots[Int(next)].filePrevious = index }
+        slots[Int(next)].filePrevious = index
+        files[place] = index
     }
 
     private func leaveFile(_ index: Int32) {
@@ -142,15 +167,66 @@ package final class BlockCache {
         if slot.fileNext >= 0 { slots[Int(slot.fileNext)].filePrevious = slot.filePrevious }
         if slot.filePrevious >= 0 {
             slots[Int(slot.filePrevious)].fileNext = slot.fileNext
+        } else if slot.fileNext >= 0 {
+            if let place = filePlace(slot.file) { files[place] = slot.fileNext }
         } else {
-            files[slot.file] = slot.fileNext >= 0 ? slot.fileNext : nil
+            files.remove(index, hash: BlockCache.hash(slot.file)) {
+                BlockCache.hash(slots[Int($0)].file)
+            }
         }
+    }
+
+    // MARK: Slots
+
+    /// A slot without a block, after growing the tables or leaving another block; nil in a cache that is
+    /// too small for any.
+    private func takeSlot() -> Int32? {
+        if freeSlot < 0, !grow() {
+            while freeSlot < 0, blockCount > 0 { evict() }
+        }
+        guard freeSlot >= 0 else { return nil }
+        let index = freeSlot
+        freeSlot = slots[Int(index)].newer
+        return index
+    }
+
+    /// Makes room for twice as many blocks; false when the tables would take too much.
+    private func grow() -> Bool {
+        let count = max(2 * slots.count, BlockCache.slotCountMin)
+        let bytes =
+            HeapCount.array(count, of: Slot.self)
+            + 2 * SlotTable.memoryCount(slotCount: count)
+        let room = capacity / BlockCache.tableDivisor
+        guard bytes + ghosts.memoryCountMax <= room else { return false }
+        // The old tables are there until the new ones are filled.
+        while usedCount + bytes > capacity, blockCount > 0 { evict() }
+        let old = slots
+        slots = [Slot](repeating: Slot(), count: count)
+        table = SlotTable(slotCount: count)
+        files = SlotTable(slotCount: count)
+        freeSlot = -1
+        for index in stride(from: count - 1, through: 0, by: -1) {
+            if index < old.count, old[index].block != nil {
+                slots[index] = old[index]
+                let (file, offset) = (old[index].file, old[index].offset)
+                table.insert(Int32(index), hash: BlockCache.hash(file, offset))
+                if old[index].filePrevious < 0 {
+                    files.insert(Int32(index), hash: BlockCache.hash(file))
+                }
+            } else {
+                slots[index].newer = freeSlot
+                freeSlot = Int32(index)
+            }
+        }
+        slotBytes = bytes
+        return true
     }
 
     // MARK: Eviction
 
     private func evict() {
-        if small.bytes * BlockCache.smallDivisor > capacity || main.oldest < 0 {
+        let room = capacity - tableBytes
+        if small.bytes * BlockCache.smallDivisor > room || main.oldest < 0 {
             let index = small.oldest
             unlink(index)
             if slots[Int(index)].uses > 0 {
@@ -215,13 +291,15 @@ package final class BlockCache {
         }
         leaveFile(index)
         slots[Int(index)].block = nil
-        freeSlots.append(index)
+        slots[Int(index)].newer = freeSlot
+        freeSlot = index
         blockCount -= 1
     }
 
     // MARK: Lookup
 
     private func find(_ file: UInt64, _ offset: Int, _ hash: UInt64) -> Int {
+        guard blockCount > 0 else { return -1 }
         var place = table.start(hash)
         while true {
             let index = Int(table[place])
@@ -235,86 +313,5 @@ package final class BlockCache {
         let mixed = (file &* 0x9E37_79B9_7F4A_7C15) ^ UInt64(offset)
         let product = mixed.multipliedFullWidth(by: 0xD6E8_FEB8_6659_FD93)
         return product.high ^ product.low
-    }
-}
-
-/// An open-addressing table of slot numbers, found by hash; the caller compares keys.
-private struct SlotTable {
-    private var places = [Int32](repeating: -1, count: 256)
-    private var count = 0
-
-    subscript(_ place: Int) -> Int32 { places[place] }
-    func start(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash) & (places.count - 1) }
-    func after(_ place: Int) -> Int { (place + 1) & (places.count - 1) }
-
-    mutating func insert(_ slot: Int32, hash: UInt64, hashOf: (Int32) -> UInt64) {
-        if count * 2 >= places.count {
-            let old = places
-            places = [Int32](repeating: -1, count: old.count * 2)
-            for other in old where other >= 0 { put(other, hash: hashOf(other)) }
-        }
-        put(slot, hash: hash)
-        count += 1
-    }
-
-    private mutating func put(_ slot: Int32, hash: UInt64) {
-        var place = start(hash)
-        while places[place] >= 0 { place = after(place) }
-        places[place] = slot
-    }
-
-    mutating func remove(_ slot: Int32, hash: UInt64, hashOf: (Int32) -> UInt64) {
-        var hole = start(hash)
-        while places[hole] != slot { hole = after(hole) }
-        count -= 1
-        // Move back what could not stand at its own place because of the hole's former content.
-        var place = hole
-        while true {
-            place = after(place)
-            let other = places[place]
-            if other < 0 { break }
-            let home = start(hashOf(other))
-            let distance = (place - home) & (places.count - 1)
-            if distance >= (place - hole) & (places.count - 1) {
-                places[hole] = other
-                hole = place
-            }
-        }
-        places[hole] = -1
-    }
-}
-
-/// The fingerprints of blocks that left the small queue lately, at most as many as the cache has
-/// blocks.
-///
-/// A fingerprint may be overwritten early: that costs a hit, nothing else.
-private struct GhostTable {
-    private var fingerprints: [UInt64]
-    private var order: [UInt64]
-    private var clock: UInt64 = 0
-    private let lifetime: UInt64
-
-    init(entryCount: Int) {
-        lifetime = UInt64(entryCount)
-        var capacity = 64
-        while capacity < entryCount * 2 { capacity *= 2 }
-        fingerprints = [UInt64](repeating: 0, count: capacity)
-        order = [UInt64](repeating: 0, count: capacity)
-    }
-
-    mutating func insert(_ hash: UInt64) {
-        clock += 1
-        let place = Int(truncatingIfNeeded: hash >> 32) & (fingerprints.count - 1)
-        fingerprints[place] = hash
-        order[place] = clock
-    }
-
-    /// Whether the fingerprint is known and still young; it is forgotten.
-    mutating func remove(_ hash: UInt64) -> Bool {
-        let place = Int(truncatingIfNeeded: hash >> 32) & (fingerprints.count - 1)
-        guard fingerprints[place] == hash, order[place] > 0 else { return false }
-        let isYoung = clock - order[place] <= lifetime
-        order[place] = 0
-        return isYoung
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Bytes
+internal import Model
 
 /// What an open SSTable knows of the postings in it: which indexes they are of, and where they are.
 ///
@@ -99,6 +100,36 @@ final class PostingSectionCursor {
         try advanceBlock()
     }
 
+    /// About how many postings there are in a range, as the index says of the blocks: of the first and
+    /// the last of them all are counted.
+    func estimatedCount(in range: KeyBounds) throws(StorageError) -> Int {
+        try range.lower.withView { (lower) throws(StorageError) in try seek(atOrAfter: lower) }
+        guard isValid, isBelow(key, range.upper) else { return 0 }
+        var count = 0
+        while true {
+            repeat {
+                count += try IndexEntry.read(index) { _ in malformed(indexHandle) }.entryCount
+            } while index.next() && isBelow(index.key, range.upper)
+            guard !index.isMalformed else { throw malformed(indexHandle) }
+            // Standing at a block: the range ends before it.
+            guard !index.isValid, top.next(), isBelow(top.key, range.upper) else { break }
+            // Index blocks that are within are counted whole; the last is looked into.
+            while let next = top.keyOfNext(), next.withView({ isBelow($0, range.upper) }) {
+                count += try IndexEntry.read(top) { _ in malformed(indexes.topHandle) }.entryCount
+                guard top.next() else { break }
+            }
+            try loadIndex()
+            guard index.seekToFirst() else { throw malformed(indexHandle) }
+        }
+        guard !top.isMalformed else { throw malformed(indexes.topHandle) }
+        isValid = false
+        return count
+    }
+
+    private func isBelow(_ key: ByteView, _ bound: [UInt8]) -> Bool {
+        bound.withView { key.compare($0) < 0 }
+    }
+
     private func advanceBlock() throws(StorageError) {
         if !index.next() {
             guard !index.isMalformed else { throw malformed(indexHandle) }
@@ -124,7 +155,7 @@ final class PostingSectionCursor {
     }
 
     private func loadIndex() throws(StorageError) {
-        let handle = try entry(top, indexes.topHandle).handle
+        let handle = try IndexEntry.read(top) { _ in malformed(indexes.topHandle) }.handle
         if handle.offset == indexOffset { return }
         indexOffset = -1
         guard index.attach(try read(handle)) else { throw malformed(handle) }
@@ -132,22 +163,11 @@ final class PostingSectionCursor {
     }
 
     private func loadData() throws(StorageError) {
-        let handle = try entry(index, indexHandle).handle
+        let handle = try IndexEntry.read(index) { _ in malformed(indexHandle) }.handle
         if handle.offset == dataOffset { return }
         dataOffset = -1
         guard data.attach(try read(handle)) else { throw malformed(handle) }
         dataOffset = handle.offset
-    }
-
-    private func entry(
-        _ cursor: BlockCursor,
-        _ handle: BlockHandle
-    ) throws(StorageError) -> IndexEntry {
-        do throws(MalformedBytes) {
-            return try IndexEntry(cursor.value)
-        } catch {
-            throw malformed(handle)
-        }
     }
 
     private func check() throws(StorageError) {

@@ -3,27 +3,40 @@
 internal import Bytes
 internal import Model
 
-/// What one read of indexes knows beside its cursors: the places of a range that has more terms than
-/// can be merged.
+/// What one read of indexes knows beside its cursors: which conditions have more terms than can be
+/// merged, and the places of such a wide range.
 ///
-/// Postings of a range come in the order of terms, and rows are wanted in the order of keys. So all
-/// postings of the range are gone through, in steps, and the least places are kept, up to a bound;
-/// when the rows there have been read, the range is gone through again for the next. A range of M
-/// postings in an index of E costs M / `placesMax` for each row that comes out, testing all rows costs
-/// E / M: the cheaper is done, so that a row never costs more than √(E / `placesMax`).
+/// Postings of a range come in the order of terms, and rows are wanted in the order of keys. So either
+/// all postings of the range are gone through, in steps, and the least places are kept, up to a bound,
+/// from which the rows are read; when these have been read, also for the next page, it is gone through
+/// again. Or the range isn't asked, and rows are tested from where the read goes on. For a page of P
+/// rows from a range of M postings in an index of E, the first costs M postings, the second P E / M
+/// rows, each of them about four postings: the cheaper is done, by what the index's blocks say of M before
+/// any posting is looked at. So no page goes through more than √(4 P E) postings (`IndexLimits.walkMax`).
 ///
 /// It holds on to the memtables and SSTables that it goes through, so that nothing that was there at
 /// its start is missed. Used on one shard's executor at a time.
 package final class IndexScan: @unchecked Sendable {  // Handed on with the read that it is of.
     private var collection: Collection?
-    /// Indexes of which too much of the table satisfies the condition.
-    private var unselective: Set<UInt32> = []
+    /// The conditions, by their numbers in the read, that have more terms than can be merged.
+    private var wide: Set<Int> = []
+    /// Those of which going through the range costs more than testing rows.
+    private var unselective: Set<Int> = []
+    /// How many postings were gone through so far.
+    package private(set) var walkedCount = 0
 
     package init() {}
+
+    /// Whether a condition is known to have more terms than can be merged.
+    func isWide(_ number: Int) -> Bool { wide.contains(number) }
+
+    /// Notes that a condition has more terms than can be merged.
+    func noteWide(_ number: Int) { wide.insert(number) }
 
     /// The places of one condition, as far as they are known.
     private final class Collection {
         let table: TableStore
+        let number: Int
         let condition: IndexCondition
         let sources: [PostingSource]
         /// No place below it is wanted.
@@ -34,17 +47,22 @@ package final class IndexScan: @unchecked Sendable {  // Handed on with the read
         var source = 0
         var range = 0
         var last = ByteWriter(capacity: 64)
-        var postingCount = 0
+        /// How many postings it has gone through, and how many it may; nil as long as it isn't known
+        /// whether it is worth it.
+        var walkedCount = 0
+        var walkMax: Int?
         /// The places in order, when all have been gone through.
         var list: PlaceList?
 
         init(
             _ table: TableStore,
+            _ number: Int,
             _ condition: IndexCondition,
             _ lower: [UInt8],
             _ upper: [UInt8]
         ) {
             self.table = table
+            self.number = number
             self.condition = condition
             sources = table.postingSources
             self.lower = lower
@@ -66,29 +84,40 @@ package final class IndexScan: @unchecked Sendable {  // Handed on with the read
         case places(PlaceList, horizon: [UInt8]?)
         /// Another step is needed.
         case pending
-        /// Too many: all rows had better be tested.
+        /// Too many: rows had better be tested.
         case unselective
     }
 
     /// Goes on with finding the places of a condition within [lower, upper).
+    ///
+    /// - Parameters:
+    ///   - number: the condition's among those of the read.
+    ///   - rowsWanted: how many rows the page still takes.
     func places(
         of condition: IndexCondition,
+        _ number: Int,
         in table: TableStore,
         lower: [UInt8],
-        upper: [UInt8]
+        upper: [UInt8],
+        rowsWanted: Int
     ) throws(StorageError) -> Outcome {
-        if unselective.contains(condition.index) { return .unselective }
+        if unselective.contains(number) { return .unselective }
         let start = condition.namesPartitions ? Self.firstPartition(lower) : lower
-        let collection = collection(condition, table, start, upper)
+        let collection = collection(number, condition, table, start, upper)
         if collection.list == nil {
-            guard try advance(collection) else { return .pending }
-            let found = collection.postingCount
-            let all = table.postingCount(condition.index)
-            if collection.places.isFull, found / table.indexLimits.placesMax > all / max(found, 1) {
-                unselective.insert(condition.index)
-                self.collection = nil
-                return .unselective
+            let limits = table.indexLimits
+            let walkMax =
+                collection.walkMax
+                ?? limits.walkMax(rows: rowsWanted, all: table.postingCount(condition.index))
+            if collection.walkMax == nil {
+                let estimate = try table.estimatedCount(condition)
+                guard estimate <= walkMax else { return giveUp(number) }
+                collection.walkMax = walkMax
             }
+            let isDone = try advance(collection)
+            // The estimate may have been too low.
+            guard collection.walkedCount <= 2 * walkMax else { return giveUp(number) }
+            guard isDone else { return .pending }
             collection.list = collection.places.sorted()
         }
         guard let list = collection.list else { return .pending }
@@ -99,24 +128,32 @@ package final class IndexScan: @unchecked Sendable {  // Handed on with the read
         return .places(list, horizon: behind)
     }
 
+    private func giveUp(_ number: Int) -> Outcome {
+        unselective.insert(number)
+        collection = nil
+        return .unselective
+    }
+
     /// The first partition that has keys from `lower` on, or what is just below it.
     private static func firstPartition(_ lower: [UInt8]) -> [UInt8] {
         let length = lower.withView { Key.partitionLength(of: $0) }
-        return length < lower.count && lower[length] > Key.clustered ? lower : Array(lower[..<length])
+        return length < lower.count && lower[length] > Key.clustered
+            ? lower : Array(lower[..<length])
     }
 
     private func collection(
+        _ number: Int,
         _ condition: IndexCondition,
         _ table: TableStore,
         _ start: [UInt8],
         _ upper: [UInt8]
     ) -> Collection {
         if let collection, collection.table === table, collection.upper == upper,
-            collection.condition.index == condition.index, collection.knows(start)
+            collection.number == number, collection.knows(start)
         {
             return collection
         }
-        let fresh = Collection(table, condition, start, upper)
+        let fresh = Collection(table, number, condition, start, upper)
         collection = fresh
         return fresh
     }
@@ -161,10 +198,9 @@ package final class IndexScan: @unchecked Sendable {  // Handed on with the read
                 collection.lower.withView { place.compare($0) >= 0 }
                 && (collection.upper.isEmpty
                     || collection.upper.withView { place.compare($0) < 0 })
-            if isWithin {
-                collection.postingCount += 1
-                collection.places.add(place)
-            }
+            if isWithin { collection.places.add(place) }
+            collection.walkedCount += 1
+            walkedCount += 1
             collection.last.removeAll()
             collection.last.append(cursor.key)
             budget -= 1
@@ -182,8 +218,17 @@ package struct IndexLimits: Sendable {
     package var placesMax = 8192
     /// The most postings that are gone through in one step.
     package var postingsPerStep = 16_384
+    /// A range of at most as many postings is gone through in any case.
+    package var walkMin = 1024
 
     package init() {}
+
+    /// The most postings of an index of `all` that are gone through for a page of `rows`: beyond that,
+    /// testing rows costs less.
+    func walkMax(rows: Int, all: Int) -> Int {
+        let rows = min(max(rows, 1), placesMax)
+        return max(walkMin, Int((4 * Double(rows) * Double(all)).squareRoot()))
+    }
 }
 
 /// The least of the places that are added, as many as it may keep: a heap with the greatest on top.
@@ -237,7 +282,7 @@ struct PlaceHeap {
     }
 }
 
-/// Places in order. Views of them are valid as long as it is.
+/// Places in order; views of them are valid as long as it is.
 final class PlaceList {
     private var bytes = ByteWriter(capacity: 4096)
     private var ends: [Int] = []

@@ -10,7 +10,8 @@ internal import Model
 /// the caller can count what it costs. Must be used up before anything else runs on the shard.
 ///
 /// Several conditions are intersected: each stands at its least place, and those behind the greatest
-/// are sent there, until all agree. A partition agrees with each row in it.
+/// are sent there, until all agree. A partition agrees with each row in it. Since they may be long in
+/// agreeing, the cursor pauses when it has done `workMax`: another goes on behind `resumeKey`.
 package final class IndexedCursor {
     private let table: TableStore
     private let postings: [Postings]
@@ -21,6 +22,7 @@ package final class IndexedCursor {
     /// this one had all there are.
     package let horizon: [UInt8]?
     private var hasStarted = false
+    /// The place to which all that are behind it are sent.
     private var target = ByteWriter(capacity: 64)
     private var partition = ByteWriter(capacity: 64)
     private var current = ByteWriter(capacity: 64)
@@ -31,9 +33,17 @@ package final class IndexedCursor {
     /// The bounds of what is read of a partition.
     private var bound = ByteWriter(capacity: 64)
 
-    /// The key of the entry that came out last.
-    private var lastGiven = ByteWriter(capacity: 64)
-    private var hasGiven = false
+    /// The last key that the cursor is done with: an entry that came out, or a place on which not all
+    /// agree.
+    private var done = ByteWriter(capacity: 64)
+    private var isSomethingDone = false
+
+    /// How much the cursor may look at before it pauses, in the units of `ReadCost.work`.
+    package var workMax = Int.max
+    /// Whether the last `next` ended since it had done `workMax`, and not at the end.
+    package private(set) var isPaused = false
+    /// What has been looked at, but for what `rows` has.
+    private var ownCost = ReadCost()
 
     /// The key of the current entry; valid until `next`.
     package private(set) var key = ByteView.empty
@@ -64,16 +74,26 @@ package final class IndexedCursor {
     /// Whether the current entry is the partition's static row.
     package var isStaticRow: Bool { key[partitionLength] == Key.staticRow }
 
-    /// After an error of `next`: the key behind which another cursor can go on; nil when nothing has
-    /// come out yet.
-    package var resumeKey: [UInt8]? { hasGiven ? lastGiven.array : nil }
+    /// After an error of `next`, or a pause: the key behind which another cursor can go on; nil when
+    /// this one is done with none.
+    package var resumeKey: [UInt8]? { rows?.resumeKey ?? (isSomethingDone ? done.array : nil) }
 
-    /// Moves to the next entry; false when there is none.
+    /// What the cursor has cost so far.
+    package var cost: ReadCost {
+        guard let rows else { return ownCost }
+        var cost = ownCost
+        cost.add(rows.cost)
+        return cost
+    }
+
+    /// Moves to the next entry; false when there is none, or when enough has been looked at
+    /// (`isPaused`).
     package func next() throws(StorageError) -> Bool {
+        invariant(!isPaused, "next of a cursor that has paused")
         guard try step() else { return false }
-        lastGiven.removeAll()
-        lastGiven.append(key)
-        hasGiven = true
+        done.removeAll()
+        done.append(key)
+        isSomethingDone = true
         return true
     }
 
@@ -91,33 +111,27 @@ package final class IndexedCursor {
                     partitionLength = rows.partitionLength
                     return true
                 }
+                if rows.isPaused {
+                    isPaused = true
+                    return false
+                }
+                ownCost.add(rows.cost)
                 self.rows = nil
             }
             guard try advance() else { return false }
-            if current.count == Key.partitionLength(of: current.view) {
-                rows = try partitionRows()
-            } else {
+            guard current.count == Key.partitionLength(of: current.view) else {
                 return try enterRow()
             }
+            rows = try partitionRows()
         }
     }
 
     // MARK: Places
 
-    /// Moves all postings to the next place on which they agree and puts it into `current`.
+    /// Moves all postings to the next place on which they agree and puts it into `current`; false at
+    /// the end, and when enough has been looked at.
     private func advance() throws(StorageError) -> Bool {
-        if !hasStarted {
-            hasStarted = true
-            for posting in postings {
-                try lower.withView { (lower) throws(StorageError) in
-                    try posting.start(
-                        atOrAfter: posting.namesPartitions ? Key.partition(of: lower) : lower
-                    )
-                }
-            }
-        } else {
-            try leave()
-        }
+        if hasStarted { try leave() } else { try start() }
         while true {
             guard let greatest = greatest() else { return false }
             target.removeAll()
@@ -130,7 +144,30 @@ package final class IndexedCursor {
                 current.append(target.view)
                 return true
             }
+            if refute() { return false }
         }
+    }
+
+    private func start() throws(StorageError) {
+        hasStarted = true
+        for posting in postings {
+            try lower.withView { (lower) throws(StorageError) in
+                try posting.start(
+                    atOrAfter: posting.namesPartitions ? Key.partition(of: lower) : lower,
+                    &ownCost
+                )
+            }
+        }
+    }
+
+    /// Notes that not all agree on the target; whether it is time to pause.
+    private func refute() -> Bool {
+        // The partition in whose middle the read begins is below its bounds: nobody could go on there.
+        guard lower.withView({ target.view.compare($0) >= 0 }) else { return false }
+        swap(&target, &done)
+        isSomethingDone = true
+        isPaused = ownCost.work >= workMax
+        return isPaused
     }
 
     /// Moves behind the place that came out last.
@@ -161,10 +198,10 @@ package final class IndexedCursor {
             if place.equals(target.view) { continue }
             if posting.namesPartitions {
                 if target.view.hasPrefix(place) { continue }
-                try posting.seek(atOrAfter: Key.partition(of: target.view))
+                try posting.seek(atOrAfter: Key.partition(of: target.view), &ownCost)
                 guard posting.isValid, target.view.hasPrefix(posting.place) else { return false }
             } else {
-                try posting.seek(atOrAfter: target.view)
+                try posting.seek(atOrAfter: target.view, &ownCost)
                 agrees = agrees && posting.isValid && posting.place.equals(target.view)
                 if !agrees { return false }
             }
@@ -180,7 +217,10 @@ package final class IndexedCursor {
         let behind = current.array + [Key.clustered + 1]
         let start = first.lexicographicallyPrecedes(lower) ? lower : first
         let isWhole = upper.isEmpty || behind.lexicographicallyPrecedes(upper)
-        return try table.cursor(lower: start, upper: isWhole ? behind : upper)
+        ownCost.seeks += 1
+        let rows = try table.cursor(lower: start, upper: isWhole ? behind : upper)
+        rows.workMax = max(workMax - ownCost.work, 1)
+        return rows
     }
 
     /// Gives out the row in `current`, after the static row of a partition that is new.
@@ -211,6 +251,7 @@ package final class IndexedCursor {
 
     private func look(up row: ByteView) throws(StorageError) {
         key = row
+        ownCost.seeks += 1
         let found = try table.get(row, partitionLength: partitionLength)
         value = found ?? ByteView(UnsafeRawPointer(Self.nothing.utf8Start), count: 1)
     }
@@ -228,25 +269,38 @@ package enum IndexAccess {
 extension TableStore {
     /// The rows that conditions name with keys in [lower, upper), all of `conditions` together.
     ///
-    /// `scan` keeps what is known from step to step of one read.
+    /// `scan` keeps what is known from step to step of one read, which has the same conditions each time
+    /// and still takes `rowsWanted` rows for its page.
     package func indexedRows(
         _ conditions: [IndexCondition],
         lower: [UInt8],
         upper: [UInt8],
         wantsStatics: Bool,
+        rowsWanted: Int,
         scan: IndexScan
     ) throws(StorageError) -> IndexAccess {
-        let built = conditions.filter { covers($0.index) }
+        let built = conditions.enumerated().filter { covers($0.element.index) }
         var postings: [Postings] = []
-        for condition in built {
-            if let found = try self.postings(condition) { postings.append(found) }
+        for (number, condition) in built where !scan.isWide(number) {
+            if let found = try self.postings(condition) {
+                postings.append(found)
+            } else {
+                scan.noteWide(number)
+            }
         }
         var horizon: [UInt8]?
         if postings.isEmpty {
             // Only a range by itself is gone through: beside terms, testing the rows costs less.
-            guard let condition = built.first(where: { !$0.ranges.isEmpty && $0.terms.isEmpty })
-            else { return .none }
-            let outcome = try scan.places(of: condition, in: self, lower: lower, upper: upper)
+            let range = built.first { !$0.element.ranges.isEmpty && $0.element.terms.isEmpty }
+            guard let (number, condition) = range else { return .none }
+            let outcome = try scan.places(
+                of: condition,
+                number,
+                in: self,
+                lower: lower,
+                upper: upper,
+                rowsWanted: rowsWanted
+            )
             switch outcome {
             case .pending: return .pending
             case .unselective: return .none

@@ -13,7 +13,7 @@ final class PostingSorter {
     private let path: String
     private let memoryMax: Int
     private var bytes: ByteWriter
-    @exclusivity(unchecked) private var records: [Record] = []
+    private var records: [Record] = []
     private var runs: [PostingRun] = []
 
     private struct Record {

@@ -9,8 +9,9 @@ enum PostingSource {
     case sstable(SSTableReader, any BlockSource)
 }
 
-/// A position among the postings of one source, moved forward. Used from one thread; a memtable must
-/// not change meanwhile.
+/// A position among the postings of one source, moved forward.
+///
+/// Used from one thread; a memtable must not change meanwhile.
 final class PostingCursor {
     private enum Place {
         case memtable(MemtablePostings, map: Int, OrderedMap.Position)
@@ -70,6 +71,18 @@ final class PostingCursor {
             place = .memtable(postings, map: map, postings.maps[map].lowerBound(key))
         case .section(let cursor): try cursor.seek(atOrAfter: key)
         case .nowhere: break
+        }
+    }
+
+    /// About how many postings of the source are in a range; the cursor then stands nowhere.
+    func estimatedCount(in range: KeyBounds) throws(StorageError) -> Int {
+        switch place {
+        case .memtable(let postings, let map, _):
+            let map = postings.maps[map]
+            let upper = range.upper.withView { map.estimatedRank(of: $0) }
+            return max(upper - range.lower.withView { map.estimatedRank(of: $0) }, 0)
+        case .section(let cursor): return try cursor.estimatedCount(in: range)
+        case .nowhere: return 0
         }
     }
 

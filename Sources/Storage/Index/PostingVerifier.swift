@@ -75,7 +75,8 @@ final class PostingVerifier {
         guard top.attach(indexes.top) else { throw malformed(indexes.topHandle) }
         var hasIndex = top.seekToFirst()
         while hasIndex {
-            try checkIndexBlock(try entry(top, indexes.topHandle), key: top.key, &walk)
+            let entry = try IndexEntry.read(top) { _ in malformed(indexes.topHandle) }
+            try checkIndexBlock(entry, key: top.key, &walk)
             hasIndex = top.next()
         }
         guard walk.position == section.handle.end else {
@@ -120,7 +121,7 @@ final class PostingVerifier {
         var count = 0
         var hasBlock = true
         while hasBlock {
-            let listed = try entry(index, stated.handle)
+            let listed = try IndexEntry.read(index) { _ in malformed(stated.handle) }
             try checkData(listed, key: index.key, &walk)
             count += listed.entryCount
             hasBlock = index.next()
@@ -172,17 +173,6 @@ final class PostingVerifier {
             walk.lastTerm = term.array
         }
         walk.last = posting.array
-    }
-
-    private func entry(
-        _ cursor: BlockCursor,
-        _ handle: BlockHandle
-    ) throws(StorageError) -> IndexEntry {
-        do throws(MalformedBytes) {
-            return try IndexEntry(cursor.value)
-        } catch {
-            throw malformed(handle)
-        }
     }
 
     private func malformed(_ handle: BlockHandle) -> StorageError {

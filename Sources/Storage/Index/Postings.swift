@@ -40,10 +40,11 @@ final class Postings {
     /// The place at which it stands; valid until it moves.
     var place: ByteView { streams[heap[0]].place }
 
-    /// Moves to the first place of all that is not below `place`.
-    func start(atOrAfter place: ByteView) throws(StorageError) {
+    /// Moves to the first place of all that is not below `place`, and counts what it costs.
+    func start(atOrAfter place: ByteView, _ cost: inout ReadCost) throws(StorageError) {
         heap.removeAll(keepingCapacity: true)
         for number in streams.indices {
+            cost.seeks += 1
             try streams[number].seek(atOrAfter: place)
             if streams[number].isValid { heap.append(number) }
         }
@@ -51,8 +52,9 @@ final class Postings {
     }
 
     /// Moves forward to the first place that is not below `place`.
-    func seek(atOrAfter place: ByteView) throws(StorageError) {
+    func seek(atOrAfter place: ByteView, _ cost: inout ReadCost) throws(StorageError) {
         while isValid, self.place.compare(place) < 0 {
+            cost.seeks += 1
             try streams[heap[0]].seek(atOrAfter: place)
             settleFirst()
         }
@@ -104,12 +106,24 @@ extension TableStore {
         let inMemory = memtables.reduce(0) { sum, memtable in
             sum + (memtable.postings?.maps.reduce(0) { $0 + $1.count } ?? 0)
         }
-        return sstables.reduce(inMemory) { $0 + ($1.reader.indexes?.entry(index)?.postingCount ?? 0) }
+        return sstables.reduce(inMemory) {
+            $0 + ($1.reader.indexes?.entry(index)?.postingCount ?? 0)
+        }
     }
 
-    /// The places that satisfy a condition; nil when the index isn't built, or too many terms do.
+    /// About how many postings satisfy the ranges of a condition.
+    func estimatedCount(_ condition: IndexCondition) throws(StorageError) -> Int {
+        var count = 0
+        for range in condition.ranges {
+            for source in postingSources {
+                count += try PostingCursor(source).estimatedCount(in: range)
+            }
+        }
+        return count
+    }
+
+    /// The places that satisfy a condition; nil when too many terms do.
     func postings(_ condition: IndexCondition) throws(StorageError) -> Postings? {
-        guard covers(condition.index) else { return nil }
         let sources = postingSources
         var streams: [PostingStream] = []
         guard condition.terms.count * sources.count <= indexLimits.streamsMax else { return nil }

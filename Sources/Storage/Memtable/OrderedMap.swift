@@ -69,6 +69,21 @@ package struct OrderedMap {
         return position.isValid ? previous(position) : last
     }
 
+    /// About how many keys are less than `key`: as if all nodes had as many.
+    package func estimatedRank(of key: ByteView) -> Int {
+        let prefix = OrderedMap.prefix(of: key)
+        var node = root
+        var (rank, width) = (0.0, Double(count))
+        for _ in 0..<height {
+            let child = upperIndex(node, prefix, key)
+            width /= Double(nodeCount(node) + 1)
+            rank += Double(child) * width
+            node = load(node, OrderedMap.children + 4 * child)
+        }
+        let index = lowerIndex(node, prefix, key)
+        return Int(rank + width * Double(index) / Double(max(nodeCount(node), 1)))
+    }
+
     /// The place of `key`, or none.
     package func find(_ key: ByteView) -> Position {
         let slot = self.slot(key)

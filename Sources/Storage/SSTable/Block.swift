@@ -10,9 +10,6 @@ package final class Block: @unchecked Sendable {  // Immutable after `init`.
     /// The number of bytes.
     package let count: Int
 
-    /// What a block costs a cache beside its bytes.
-    static let overhead = 96
-
     /// A block of `count` bytes that `fill` writes; nil when it returns false.
     init?<E: Error>(
         count: Int,
@@ -36,6 +33,9 @@ package final class Block: @unchecked Sendable {  // Immutable after `init`.
     /// The bytes, valid while the block is held.
     package var view: ByteView { ByteView(base, count: count) }
 
-    /// The memory that the block takes, in bytes.
-    package var memoryCount: Int { count + Block.overhead }
+    /// The memory that the block takes, the object with its bytes, as much of the heap as they take.
+    package var memoryCount: Int { HeapCount.of(max(count, 16)) + Block.objectCount }
+
+    /// Header, address and count.
+    private static let objectCount = HeapCount.of(32)
 }

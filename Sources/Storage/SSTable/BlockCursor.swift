@@ -38,9 +38,8 @@ final class BlockCursor {
     private var intervalPosition = -1
 
     private final class Interval {
-        // Of one cursor, and so of one thread: checked access would double the cost of a step.
-        @exclusivity(unchecked) var entries: [Entry] = []
-        @exclusivity(unchecked) var keys = ByteWriter(capacity: 1024)
+        var entries: [Entry] = []
+        var keys = ByteWriter(capacity: 1024)
 
         struct Entry {
             let entryOffset: Int

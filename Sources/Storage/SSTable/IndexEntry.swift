@@ -68,6 +68,20 @@ package struct IndexEntry: Equatable, Sendable {
         openDeletion = flags & IndexEntry.flagOpen != 0 ? try Deletion(from: &reader) : nil
     }
 
+    /// Reads what a cursor in an index block stands at; `failure` says what to throw when it isn't an index
+    /// entry.
+    @inline(__always)
+    static func read(
+        _ cursor: BlockCursor,
+        _ failure: (MalformedBytes) -> StorageError
+    ) throws(StorageError) -> IndexEntry {
+        do throws(MalformedBytes) {
+            return try IndexEntry(cursor.value)
+        } catch {
+            throw failure(error)
+        }
+    }
+
     /// Counts one entry of the block.
     mutating func add(_ facts: EntryFacts) {
         entryCount += 1

@@ -322,11 +322,7 @@ package final class SSTableCursor {
         _ cursor: BlockCursor,
         _ handle: BlockHandle
     ) throws(StorageError) -> IndexEntry {
-        do throws(MalformedBytes) {
-            return try IndexEntry(cursor.value)
-        } catch {
-            throw malformed(handle, "an index entry with \(error.expected)")
-        }
+        try IndexEntry.read(cursor) { malformed(handle, "an index entry with \($0.expected)") }
     }
 
     private func marker() throws(StorageError) -> RangeMarker { try marker(data.value) }

@@ -82,8 +82,9 @@ package enum SectionID: UInt16, Sendable, CaseIterable {
     case postings = 6
     /// One block that lists the index blocks of `postings`.
     case postingsTop = 7
-    /// Which indexes the postings are of.
-    case indexes = 8
+    /// Which indexes the postings are of. (8 was this in files that have no postings of values with
+    /// more than 65,535 bytes. They count as files without postings, and get them anew.)
+    case indexes = 11
     /// The dictionary with which data blocks were compressed.
     case dictionary = 9
     /// Between what the columns' values lie, by index block.

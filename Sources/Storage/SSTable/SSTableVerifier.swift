@@ -25,10 +25,9 @@ package struct SSTableVerification: Sendable {
 package final class SSTableVerifier {
     private let file: any ReadableFile
     private let reader: SSTableReader
-    // One thread owns all this. Checking at run time that accesses exclude each other, entry by entry,
-    // would take a quarter of the time.
-    @exclusivity(unchecked) private var report: SSTableVerification
-    @exclusivity(unchecked) private var builder: StatisticsBuilder
+    // One thread owns all this.
+    private var report: SSTableVerification
+    private var builder: StatisticsBuilder
     /// What the section of column ranges should hold.
     private var rangeSets = ByteWriter(capacity: 64)
     private var blocks = SequentialBlocks(windowCount: 4 << 20)
@@ -45,10 +44,10 @@ package final class SSTableVerifier {
         case file, indexBlock, dataBlock
     }
 
-    @exclusivity(unchecked) private var lastKey = ByteWriter(capacity: 256)
+    private var lastKey = ByteWriter(capacity: 256)
     private var firstKey: [UInt8] = []
-    @exclusivity(unchecked) private var hasEntries = false
-    @exclusivity(unchecked) private var openDeletion: Deletion?
+    private var hasEntries = false
+    private var openDeletion: Deletion?
     /// Where the next block should begin.
     private var position = SSTableFormat.headerCount
     private var dataBlockCount = 0

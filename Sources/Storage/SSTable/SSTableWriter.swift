@@ -58,21 +58,20 @@ package final class SSTableWriter {
     private let options: SSTableWriterOptions
     /// The postings of the table's indexes; nil when there are none.
     private let postings: PostingCollector?
-    // One thread owns all this. Checking at run time that accesses exclude each other, entry by entry,
-    // would take a quarter of the time.
-    @exclusivity(unchecked) private var output: BlockOutput
-    @exclusivity(unchecked) private var data: BlockBuilder
-    @exclusivity(unchecked) private var index: BlockBuilder
+    // One thread owns all this.
+    private var output: BlockOutput
+    private var data: BlockBuilder
+    private var index: BlockBuilder
     private var top: BlockBuilder
-    @exclusivity(unchecked) private var statistics: StatisticsBuilder
-    @exclusivity(unchecked) private var hashes: [UInt64] = []
+    private var statistics: StatisticsBuilder
+    private var hashes: [UInt64] = []
     private var firstKey: [UInt8] = []
-    @exclusivity(unchecked) private var lastKey = ByteWriter(capacity: 256)
-    @exclusivity(unchecked) private var hasEntries = false
+    private var lastKey = ByteWriter(capacity: 256)
+    private var hasEntries = false
     /// The range deletion that is open after the last entry.
-    @exclusivity(unchecked) private var openDeletion: Deletion?
+    private var openDeletion: Deletion?
     /// The index entries of the blocks that are being built, and their keys.
-    @exclusivity(unchecked) private var dataEntry = IndexEntry.none
+    private var dataEntry = IndexEntry.none
     private var indexEntry = IndexEntry.none
     private var dataSeparator = ByteWriter(capacity: 256)
     private var indexSeparator = ByteWriter(capacity: 256)
