@@ -144,7 +144,7 @@ let package = Package(
         .target(name: "Cluster", dependencies: ["Bytes", "Model"], swiftSettings: settings),
         .testTarget(
             name: "ClusterTests",
-            dependencies: ["Bytes", "Cluster", "Model"],
+            dependencies: ["Bytes", "Cluster", "Environment", "Model"],
             swiftSettings: settings
         ),
 
