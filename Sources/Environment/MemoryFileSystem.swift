@@ -205,6 +205,9 @@ package final class MemoryFileSystem: FileSystem, @unchecked Sendable {  // Stat
 }
 
 extension MemoryFileSystem {
+    /// Gives all locks back, as the end of their process does. What wasn't synced stays as it is.
+    package func releaseLocks() { lock.withLock { locked.removeAll() } }
+
     /// Flips one bit of a file, durable or not, as a bad disk would. `bit` counts from the lowest.
     package func flipBit(_ path: String, offset: Int, bit: Int) throws(FileError) {
         lock.lock()

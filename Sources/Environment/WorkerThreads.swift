@@ -55,11 +55,13 @@ final class WorkerThreads: @unchecked Sendable {  // State: `lock`.
     var isCurrent: Bool { CurrentExecutor.isCurrent(self) }
 
     func execute(_ job: @escaping @Sendable () -> Void) {
-        lock.withLock {
-            guard !stopping else { return }
+        let isTaken = lock.withLock {
+            guard !stopping else { return false }
             queue.append(job)
-            lock.signal()
+            return true
         }
+        // Without the lock, which the woken thread takes first.
+        if isTaken { lock.signal() }
     }
 
     func schedule(after nanoseconds: UInt64, _ job: @escaping @Sendable () -> Void) {

@@ -11,11 +11,18 @@ internal import Storage
 ///     record = version (16) count (varint) edit*       one change, all of its edits or none
 ///
 /// At start the whole state is written to a new file, which replaces the old one by rename: so a torn
-/// tail never stays, and the log doesn't grow for ever.
+/// tail never stays, and the log doesn't grow for ever. The same is done after a failed change.
 final class MetadataLog {
+    private let environment: Environment
     private let folder: String
-    private let log: RecordLogWriter
+    /// What is always there and not stored.
+    private let initial: Schema
+    private var log: RecordLogWriter
+    /// The highest number that a file was given.
+    private var lastNumber: UInt64
+    /// Whether a change failed, so that what is on disk is not known: nothing may follow it there.
     private var isPoisoned = false
+    private(set) var isClosed = false
 
     /// The schema that the log held, made from `initial` and all changes.
     let schema: Schema
@@ -28,11 +35,12 @@ final class MetadataLog {
         folder: String,
         initial: Schema
     ) throws(StorageError) {
+        self.environment = environment
         self.folder = folder
+        self.initial = initial
         let files = environment.fileSystem
         var schema = initial
         var hostID = UUID(random: environment.random.next(), environment.random.next())
-        var newest: UInt64 = 0
         var names: [String] = []
         do throws(FileError) {
             try files.createDirectoryDurably(folder)
@@ -40,28 +48,16 @@ final class MetadataLog {
         } catch {
             throw .file(error)
         }
-        let numbers = names.compactMap { MetadataLog.number($0) }.sorted()
-        if let last = numbers.last {
-            newest = last
-            (schema, hostID) = try MetadataLog.read(files, folder, last, initial)
+        lastNumber = 1
+        if let newest = names.compactMap({ MetadataLog.number($0) }).max() {
+            lastNumber = newest + 1
+            (schema, hostID) = try MetadataLog.read(files, folder, newest, initial)
         }
         self.schema = schema
         self.hostID = hostID
-        let header = RecordLogFormat.Header(
-            kind: .metadata,
-            segment: newest + 1,
-            salt: environment.random.next(),
-            startsRun: true
-        )
         do throws(FileError) {
-            let path = MetadataLog.path(folder, header.segment)
-            log = try RecordLogWriter(fileSystem: files, path: path + ".tmp", header: header)
-            try MetadataLog.appendSnapshot(schema, hostID, initial, to: log)
-            try log.sync()
-            // The seal proves that all before it was durable: damage there is never a torn tail.
-            try log.seal()
-            try files.rename(path + ".tmp", to: path)
-            try files.syncDirectory(folder)
+            let path = MetadataLog.path(folder, lastNumber)
+            log = try MetadataLog.write(schema, hostID, initial, path, lastNumber, environment)
             // A crash may have left a file under the name that was just renamed away.
             for name in names where "\(folder)/\(name)" != path + ".tmp" {
                 try files.remove("\(folder)/\(name)")
@@ -72,20 +68,91 @@ final class MetadataLog {
         }
     }
 
-    /// Appends one change and makes it durable.
-    func append(_ edits: [SchemaEdit], version: UUID) throws(StorageError) {
-        guard !isPoisoned else { throw MetadataLog.poisoned(folder) }
+    /// Appends one change of `schema`, which is what all changes so far have made, and makes it durable.
+    ///
+    /// - Throws: why it failed. A restart may find it all the same until `settle` has returned true; later
+    ///   changes are refused as long as that fails.
+    func append(
+        _ edits: [SchemaEdit],
+        version: UUID,
+        to schema: Schema
+    ) throws(StorageError) {
         do throws(FileError) {
+            if isPoisoned { try rewrite(schema) }
+            isPoisoned = true
             try log.append { MetadataLog.encode(edits, version: version, to: &$0) }
             try log.sync()
+            isPoisoned = false
         } catch {
-            // What is on disk is not known: nothing may follow it.
-            isPoisoned = true
             throw .file(error)
         }
     }
 
-    func close() { log.close() }
+    /// After a failed change, sees to it that it hasn't happened: begins a file without it. Whether that is
+    /// certain.
+    func settle(_ schema: Schema) -> Bool {
+        if isPoisoned, !isClosed { try? rewrite(schema) }
+        return !isPoisoned
+    }
+
+    /// Begins a new file with the whole state. One that fails halfway isn't used again, whatever became of
+    /// its name.
+    private func rewrite(_ schema: Schema) throws(FileError) {
+        lastNumber += 1
+        let path = MetadataLog.path(folder, lastNumber)
+        let next: RecordLogWriter
+        do throws(FileError) {
+            next = try MetadataLog.write(schema, hostID, initial, path, lastNumber, environment)
+        } catch {
+            try? environment.fileSystem.remove(path + ".tmp")
+            throw error
+        }
+        log.close()
+        log = next
+        isPoisoned = false
+        // The newest counts; what can't be removed now is at the next start.
+        guard let names = try? environment.fileSystem.list(folder) else { return }
+        for name in names where "\(folder)/\(name)" != path {
+            try? environment.fileSystem.remove("\(folder)/\(name)")
+        }
+    }
+
+    /// Closes the file. All is durable, except that a failed change may be.
+    func close() {
+        isClosed = true
+        log.close()
+    }
+
+    /// Writes the file at `path` with the whole state; it is durable under its name on return.
+    private static func write(
+        _ schema: Schema,
+        _ hostID: UUID,
+        _ initial: Schema,
+        _ path: String,
+        _ number: UInt64,
+        _ environment: Environment
+    ) throws(FileError) -> RecordLogWriter {
+        let files = environment.fileSystem
+        let header = RecordLogFormat.Header(
+            kind: .metadata,
+            segment: number,
+            salt: environment.random.next(),
+            startsRun: true
+        )
+        let log = try RecordLogWriter(fileSystem: files, path: path + ".tmp", header: header)
+        do throws(FileError) {
+            try appendSnapshot(schema, hostID, initial, to: log)
+            try log.sync()
+            // The seal proves that all before it was durable: damage there is never a torn tail.
+            try log.seal()
+            try files.rename(path + ".tmp", to: path)
+            try files.syncDirectory(FilePath.parent(of: path) ?? ".")
+        } catch {
+            log.close()
+            throw error
+        }
+        return log
+    }
 
     // MARK: Format
 
@@ -181,18 +248,5 @@ final class MetadataLog {
     private static func number(_ name: String) -> UInt64? {
         guard name.hasPrefix("metadata-"), name.hasSuffix(".log") else { return nil }
         return UInt64(name.dropFirst(9).dropLast(4))
-    }
-
-    private static func poisoned(_ folder: String) -> StorageError {
-        .file(
-            FileError(
-                operation: .append,
-                path: folder,
-                reason: .system(
-                    code: 0,
-                    text: "an earlier schema change failed here; mend the disk and restart the node"
-                )
-            )
-        )
     }
 }

@@ -95,7 +95,9 @@ package final class Node: Sendable {
         environment.background.execute { [self] in
             let result = Result { () throws(SchemaChangeError<Failure>) in try change(plan) }
             switch result {
-            case .failure(let error): done(.failure(error))
+            case .failure(let error):
+                if case .storage = error { settleSchema() }
+                done(.failure(error))
             case .success(let (old, new)):
                 let gate = Countdown<Never>(shards.count + 1) { [self] _ in
                     removeUnknownFiles(old, new)
@@ -127,7 +129,7 @@ package final class Node: Sendable {
                 guard !edits.isEmpty else { return .success((old, old)) }
                 let version = UUID(random: environment.random.next(), environment.random.next())
                 do throws(StorageError) {
-                    try state.metadata.append(edits, version: version)
+                    try state.metadata.append(edits, version: version, to: old)
                 } catch {
                     return .failure(.storage(error))
                 }
@@ -137,6 +139,14 @@ package final class Node: Sendable {
                 return .success((old, new))
             }
         return try outcome.get()
+    }
+
+    /// Makes sure that a change that failed hasn't happened: a restart must not find a table truncated that
+    /// has taken writes since. Tries again each second as long as the disk refuses.
+    private func settleSchema() {
+        let isSettled = state.withLock { $0.metadata.isClosed || $0.metadata.settle($0.schema) }
+        guard !isSettled else { return }
+        environment.background.schedule(after: 1_000_000_000) { [self] in settleSchema() }
     }
 
     /// Removes the files of tables that were dropped or truncated.
@@ -163,7 +173,10 @@ package final class Node: Sendable {
     /// be stopped then.
     package func close(done: @escaping @Sendable (StorageError?) -> Void) {
         onEachShard({ shard, finish in shard.store.close(done: finish) }) { [self] error in
-            state.withLock { $0.metadata.close() }
+            state.withLock { state in
+                _ = state.metadata.settle(state.schema)
+                state.metadata.close()
+            }
             files.manifest.close()
             lock.close()
             done(error)

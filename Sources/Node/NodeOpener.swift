@@ -296,7 +296,7 @@ struct NodeOpener {
         var replayed: [(directory: String, segments: [UInt64])] = []
         for name in names {
             let directory = "\(folder)/\(name)"
-            let result = try CommitLog.replay(directory: directory, fileSystem: fileSystem) {
+            let result = try CommitLog.recover(directory: directory, environment: environment) {
                 (_, record) throws(StorageError) in
                 try recover(record, shards, shardMap, directory)
             }

@@ -146,6 +146,120 @@ import Testing
         #expect(again.node.recovery.replayedRecords == 0)
     }
 
+    // MARK: The commit log and the schema
+
+    private let second = TestTables.table("two", number: 2)
+
+    /// A row in both tables, in one mutation.
+    private func insertInBoth(_ number: Int) -> TestMutation {
+        let partition = TestTables.partition("partition \(number)")
+        var mutation = TestMutation(partition)
+        for schema in [table, second] {
+            mutation.begin(schema)
+            mutation.add(TestTables.row(partition, number), TestValue.insert([1], at: 10))
+        }
+        return mutation
+    }
+
+    /// Both tables have the same rows in each of the file systems; gives how many at most.
+    private func checkWhole(_ crashes: [MemoryFileSystem]) throws -> Int {
+        var most = 0
+        for crash in crashes {
+            let node = try TestNode(crash, clock: clock)
+            let rows = try node.scan(table)
+            #expect(try Set(rows.keys) == Set(node.scan(second).keys))
+            most = max(most, rows.count)
+        }
+        return most
+    }
+
+    /// What a flush makes durable, the commit log has, though it may have acknowledged it before.
+    @Test(arguments: [FileError.Operation.append, .sync])
+    func aFlushWaitsForALogWithoutRoom(operation: FileError.Operation) throws {
+        let faults = FaultInjectingFileSystem(wrapping: fileSystem, reason: .diskFull)
+        let node = try TestNode(faults, clock: clock) { options in
+            options.commitLog.sync = .periodic(milliseconds: 10)
+        }
+        try node.change(TestTables.keyspace, .putTable(table), .putTable(second))
+        faults.plan = .matching { $0 == operation && $1.contains("commitlog") }
+        try node.write(insertInBoth(1))
+        let crashes = Box<[MemoryFileSystem]>([])
+        fileSystem.onSync = { crashes.value.append($0.crashClone(keepUnsynced: .none)) }
+        #expect(throws: StorageError.self) { try node.flush() }
+        faults.plan = .none
+        for _ in 0..<4 { node.advance(seconds: 1) }
+        // The log has the write by itself, and the flush follows.
+        try node.write(insertInBoth(2))
+        try node.flush()
+        fileSystem.onSync = nil
+        crashes.value.append(fileSystem.crashClone(keepUnsynced: .none))
+        #expect(try checkWhole(crashes.value) == 2)
+        try node.close()
+    }
+
+    /// What the log said no to may be found after the end of the process; then it stays, or goes, whole.
+    @Test func aWriteThatFoundNoRoomIsNoHalfAfterASecondCrash() throws {
+        let faults = FaultInjectingFileSystem(wrapping: fileSystem, reason: .diskFull)
+        let node = try TestNode(faults, clock: clock)
+        try node.change(TestTables.keyspace, .putTable(table), .putTable(second))
+        try node.write(insertInBoth(1))
+        faults.plan = .matching { operation, path in operation == .sync && path.contains("commitlog") }
+        #expect(throws: WriteError.self) { try node.write(insertInBoth(2)) }
+        // The process ends, the system doesn't: what was written can be read.
+        fileSystem.releaseLocks()
+        let crashes = Box<[MemoryFileSystem]>([])
+        fileSystem.onSync = { crashes.value.append($0.crashClone(keepUnsynced: .none)) }
+        let again = try TestNode(fileSystem, clock: clock)
+        fileSystem.onSync = nil
+        #expect(try again.scan(table).count == 2)
+        #expect(try checkWhole(crashes.value) == 2)
+    }
+
+    /// A schema change without room is refused, and the next is taken when there is some.
+    @Test func theSchemaGoesOnAfterAFullDisk() throws {
+        for operation in [FileError.Operation.append, .sync] {
+            let files = MemoryFileSystem()
+            let faults = FaultInjectingFileSystem(wrapping: files, reason: .diskFull)
+            let node = try TestNode(faults, clock: clock)
+            try node.change(TestTables.keyspace, .putTable(table))
+            faults.plan = .matching { $0 == operation && $1.contains("metadata") }
+            for _ in 0..<3 {
+                #expect(throws: (any Error).self) { try node.change(.putTable(second)) }
+                node.advance(seconds: 2)
+            }
+            #expect(node.node.schema.tables.count == 1)
+            faults.plan = .none
+            node.advance(seconds: 1)
+            // What was refused hasn't happened, and never will.
+            let before = try TestNode(files.crashClone(keepUnsynced: .none), clock: clock)
+            #expect(before.node.schema.tables.map(\.name) == ["one"])
+            let third = TestTables.table("three", number: 3)
+            try node.change(.putTable(third))
+            for mode in [MemoryFileSystem.Unsynced.none, .all] {
+                let after = try TestNode(files.crashClone(keepUnsynced: mode), clock: clock)
+                #expect(Set(after.node.schema.tables.map(\.name)) == ["one", "three"])
+            }
+            try node.close()
+        }
+    }
+
+    /// A truncation that failed must not take writes with it that came after it, at the next start.
+    @Test func aRefusedTruncationIsNotFoundByARestart() throws {
+        let faults = FaultInjectingFileSystem(wrapping: fileSystem, reason: .diskFull)
+        let node = try TestNode(faults, clock: clock)
+        try node.change(TestTables.keyspace, .putTable(table))
+        faults.plan = .matching { operation, path in operation == .sync && path.contains("metadata") }
+        let truncated = TestTables.table("one", number: 1, storage: 9)
+        #expect(throws: (any Error).self) { try node.change(.putTable(truncated)) }
+        faults.plan = .none
+        node.advance(seconds: 1)
+        try node.write(insert(1))
+        for mode in [MemoryFileSystem.Unsynced.none, .all] {
+            let again = try TestNode(fileSystem.crashClone(keepUnsynced: mode), clock: clock)
+            try check(again, has: [1], without: [])
+        }
+    }
+
     // MARK: Holding up
 
     @Test func writesAreHeldUpBeforeMemoryIsFullAndGoOnByThemselves() throws {

@@ -263,6 +263,32 @@ import Testing
         #expect(try numbers(mended) == Array(10..<40))
     }
 
+    /// A file that the disk didn't give for a while is merged as soon as it does.
+    @Test func compactionsTakeAFileThatCanBeReadAgain() throws {
+        let (first, old) = try withDeletions()
+        try first.close()
+        let faults = FaultInjectingFileSystem(wrapping: fileSystem)
+        let node = try open(faults)
+        faults.plan = .matching { operation, name in operation == .read && name == old }
+        #expect(throws: StorageError.self) { try node.compact(table) }
+        #expect(node.node.quarantine.damages.count == 1)
+        // It is looked at, now and then, with more and more time between.
+        for _ in 0..<20 { node.advance(seconds: 60) }
+        #expect(node.node.quarantine.damages.count == 1)
+        try node.compact(table)
+        #expect(node.sstablePaths(table).contains(old))
+        let faultsBefore = faults.faults
+        for _ in 0..<60 { node.advance(seconds: 1) }
+        #expect(faults.faults == faultsBefore + 1, "once a minute")
+        faults.plan = .none
+        node.advance(seconds: 61)
+        #expect(node.node.quarantine.damages == [])
+        try node.compact(table)
+        #expect(node.sstablePaths(table).count == 1)
+        #expect(!node.sstablePaths(table).contains(old))
+        #expect(try numbers(node) == Array(10..<40))
+    }
+
     @Test func compactionsKeepWhatHidesRowsOfAFileThatCanNotBeOpened() throws {
         let (first, old) = try withDeletions()
         try first.close()

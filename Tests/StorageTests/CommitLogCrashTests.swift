@@ -157,6 +157,10 @@ struct CommitLogCrashTests {
             #expect(bench.acknowledged.value.suffix(20) == Array(last..<last + 20)[...])
             let acknowledged = bench.acknowledged.value
             if sync == .group { try checkKept(files, acknowledged, "after \(capacity)") }
+            bench.shard.advance(nanoseconds: 20_000_000)
+            bench.run()
+            let (kept, _) = try LogBench.replay(files.crashClone(keepUnsynced: .none))
+            #expect(Set(kept.compactMap(\.self)) == Set(0..<bench.appended), "durable by itself")
             #expect(bench.close() == .some(nil))
             // Those that found no room are in memtables: the log gets them too.
             let (numbers, _) = try LogBench.replay(files)
@@ -179,21 +183,75 @@ struct CommitLogCrashTests {
         }
     }
 
-    @Test("a failed sync on a full disk is safe to go on from only if nothing was acknowledged before it")
+    @Test("after a failed sync on a full disk all that was written is written anew, and so becomes durable")
     func fullAtSync() throws {
         for sync in [CommitLogOptions.Sync.group, .periodic(milliseconds: 10)] {
             let memory = MemoryFileSystem()
             let files = FaultInjectingFileSystem(wrapping: memory, reason: .diskFull)
             let bench = try LogBench(files, options: CommitLogOptions(sync: sync))
+            let noRoom = Shared(0)
+            bench.log.onNoRoom = { _ in noRoom.update { $0 += 1 } }
             try bench.append()
             bench.run()
             files.plan = .matching { operation, path in operation == .sync && path.hasSuffix(".log") }
             try bench.append()
             bench.run()
-            bench.clock.advance(nanoseconds: 20_000_000)
+            let told = Shared<[CommitLogError?]>([])
+            bench.log.whenDurable { error in told.update { $0.append(error) } }
+            bench.shard.advance(nanoseconds: 20_000_000)
+            bench.run()
+            #expect(noRoom.value > 0, "whoever writes next is told, though nobody waited")
+            #expect(told.value.count == 1 && told.value[0] != nil, "not durable yet")
+            files.plan = .none
+            #expect(bench.log.failed == nil)
+            try bench.append()
+            bench.run()
+            bench.shard.advance(nanoseconds: 20_000_000)
+            bench.run()
+            let kept = try LogBench.replay(memory.crashClone(keepUnsynced: .none)).0
+            #expect(Set(kept.compactMap(\.self)) == [0, 1, 2])
+            #expect(bench.close() == .some(nil))
+        }
+    }
+
+    @Test("in periodic mode a sync comes before much is written without one")
+    func unsyncedIsBounded() throws {
+        let files = MemoryFileSystem()
+        let bench = try LogBench(files, options: CommitLogOptions(sync: .periodic(milliseconds: 100_000)))
+        for _ in 0..<20 {
+            try bench.append(size: 1 << 20)
+            bench.run()
+        }
+        let (kept, _) = try LogBench.replay(files.crashClone(keepUnsynced: .none))
+        #expect(kept.count >= 10)
+    }
+
+    @Test("what a recovery was given after the end of the process is there after a power loss")
+    func recoveredIsDurable() throws {
+        for unsynced in 0..<3 {
+            let memory = MemoryFileSystem()
+            let files = FaultInjectingFileSystem(wrapping: memory, reason: .diskFull)
+            let bench = try LogBench(files, options: options)
+            for _ in 0..<5 { try bench.append() }
+            bench.run()
+            files.plan = .matching { operation, _ in operation == .sync }
+            for _ in 0..<unsynced { try bench.append() }
             bench.run()
             files.plan = .none
-            #expect((bench.log.failed == nil) == (sync == .group))
+            #expect(try LogBench.replay(memory.crashClone(keepUnsynced: .none)).0.count == 5)
+            var found: [Int?] = []
+            let report = try CommitLog.recover(
+                directory: LogBench.directory,
+                environment: bench.environment
+            ) { (_, payload) throws(StorageError) in
+                let kept = try LogBench.replay(memory.crashClone(keepUnsynced: .none)).0
+                let number = LogBench.number(payload)
+                #expect(kept.contains(number), "before anything is made of it")
+                found.append(number)
+            }
+            #expect(found == Array(0..<5 + unsynced))
+            #expect(report.segments == (try CommitLog.segments(memory, directory: LogBench.directory)))
+            #expect(report.records == 5 + unsynced)
         }
     }
 }

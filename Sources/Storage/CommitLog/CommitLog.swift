@@ -30,14 +30,18 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
     /// Whether a job that looks for work is queued on the executor.
     private var isWakeQueued = false
     private var failure: CommitLogError?
-    /// The payloads, each after its length in four bytes, of records that found no room. Those who wrote
-    /// them were told; but their memtables have them, so the log gets them before anything else, lest a
-    /// power loss take a part of a mutation.
-    private var owed = ByteWriter(capacity: 64)
+    /// The payloads of records that found no room. Those who wrote them were told, or had been told before
+    /// that they are kept; memtables have them in any case. So the log gets them before anything else, lest
+    /// a power loss take them, or a part of a mutation.
+    private var owed = LogPayloads()
     private var isOwedTimed = false
+    /// Periodic mode: the payloads that were written since the last sync. After a failed one they are owed.
+    private var unsynced = LogPayloads()
     /// Called when what was owed is appended again, with where it ends at most: memtables that have it need
     /// that segment too.
     package var onOwedAppended: ((CommitLogPosition) -> Void)?
+    /// Called when the disk had no room, whether or not somebody waits who is told.
+    package var onNoRoom: ((FileError) -> Void)?
     /// Whether `close` was called, and what to call when nothing is left to write.
     private var isClosed = false
     private var closeDone: (@Sendable (CommitLogError?) -> Void)?
@@ -63,7 +67,8 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
     private var isTimerSet = false
     private var early: [CommitLogBatch.Completion] = []
 
-    /// In periodic mode, more than this many bytes that wait for the disk make writers wait too.
+    /// In periodic mode, so many bytes that wait for the disk make writers wait too, and so many that were
+    /// written since the last sync make for the next one.
     private static let earlyBytesMax = 8 << 20
 
     /// A log that appends to new segments in `directory`, which is made if need be. Segments that are
@@ -151,7 +156,7 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
     /// Calls `completion` on the executor, maybe within this call, when all that was appended before is
     /// durable, in periodic mode too, or with the reason why that isn't known.
     package func whenDurable(_ completion: @escaping @Sendable (CommitLogError?) -> Void) {
-        let isAtRest = filling.isEmpty && !isWriting && !needsSync && owed.count == 0
+        let isAtRest = filling.isEmpty && !isWriting && !needsSync && owed.isEmpty
         if failure != nil || isAtRest { return completion(failure) }
         appendOwed()
         filling.completions.append(completion)
@@ -244,7 +249,7 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
             let isRemoved = (try? files.remove(removals)) != nil
             var goesOn = true
             if case .failure(let error) = result {
-                goesOn = files.leaveSegment(after: error, options.sync)
+                goesOn = files.leaveSegment(after: error)
             }
             executor.execute { [self, goesOn] in
                 if isRemoved { removing.removeAll { removals.contains($0) } }
@@ -269,6 +274,8 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
         if case .failure(let cause) = result, goesOn { return leaveSegment(batch, cause) }
         var error: CommitLogError?
         if case .failure(let cause) = result { error = .failed(cause) }
+        if needsSync { unsynced.append(batch) } else { unsynced.removeAll() }
+        if unsynced.count > CommitLog.earlyBytesMax { isSyncDue = true }
         let completions = batch.completions
         batch.removeAll()
         spare = batch
@@ -281,8 +288,10 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
     /// segment of a new run, since the end of this one is unknown.
     private func leaveSegment(_ batch: CommitLogBatch, _ cause: FileError) {
         let completions = batch.completions + filling.completions
-        owe(batch)
-        owe(filling)
+        owed.append(unsynced)
+        owed.append(batch)
+        owed.append(filling)
+        unsynced.removeAll()
         batch.removeAll()
         spare = batch
         filling.removeAll()
@@ -291,29 +300,19 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
         offset = 0
         durable = 0
         needsSync = false
+        setOwedTimer()
         dispatch()
+        onNoRoom?(cause)
         for completion in completions { completion(.noRoom(cause)) }
     }
 
-    /// Keeps the payloads of a batch that was not written.
-    private func owe(_ batch: CommitLogBatch) {
-        let bytes = batch.bytes.view
-        var start = 0
-        while start < bytes.count {
-            let count = Int(bytes.loadLittleEndian(start + 8, as: UInt32.self))
-            let end = start + RecordLogFormat.recordOverhead + count
-            // A seal has no payload.
-            if count > 0 {
-                owed.appendLittleEndian(UInt32(count))
-                owed.append(bytes[start + RecordLogFormat.recordOverhead..<end])
-            }
-            start = end
-        }
-        guard owed.count > 0, !isOwedTimed, !isClosed else { return }
+    /// Tries again in a second, if nobody does before.
+    private func setOwedTimer() {
+        guard !owed.isEmpty, !isOwedTimed, !isClosed else { return }
         isOwedTimed = true
         executor.schedule(after: 1_000_000_000) { [self] in
             isOwedTimed = false
-            guard failure == nil, !isClosed, owed.count > 0 else { return }
+            guard failure == nil, !isClosed, !owed.isEmpty else { return }
             appendOwed()
             wake()
         }
@@ -321,15 +320,10 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
 
     /// Appends again what found no room.
     private func appendOwed() {
-        guard owed.count > 0 else { return }
-        var bytes = ByteWriter(capacity: 64)
-        swap(&bytes, &owed)
-        var start = 0
-        while start < bytes.count {
-            let count = Int(bytes.view.loadLittleEndian(start, as: UInt32.self))
-            _ = appendPayload(bytes.view[start + 4..<start + 4 + count])
-            start += 4 + count
-        }
+        guard !owed.isEmpty else { return }
+        var payloads = LogPayloads()
+        swap(&payloads, &owed)
+        payloads.forEach { _ = appendPayload($0) }
         onOwedAppended?(position)
     }
 

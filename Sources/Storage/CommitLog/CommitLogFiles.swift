@@ -37,15 +37,9 @@ final class CommitLogFiles: @unchecked Sendable {  // Owner: the one background 
     }
 
     /// Leaves a segment whose end is unknown since the disk was full, so that the next record begins a new
-    /// one; false when that isn't safe, since something that was acknowledged can't be made durable.
-    ///
-    /// Everything that group mode has acknowledged was synced before. Other modes have to sync what came
-    /// before the failure now, and cannot after a sync that failed.
-    func leaveSegment(after error: FileError, _ sync: CommitLogOptions.Sync) -> Bool {
+    /// one; false after any other error. What was not synced the log has to write again.
+    func leaveSegment(after error: FileError) -> Bool {
         guard error.reason == .diskFull else { return false }
-        if sync != .group {
-            guard error.operation != .sync, (try? self.sync()) != nil else { return false }
-        }
         current?.close()
         current = nil
         hasUnsynced = false

@@ -34,17 +34,19 @@ extension CommitLog {
     ///
     /// When all the records are in SSTables, `remove` the segments that it returns.
     ///
+    /// - Parameter end: segments from this one on are passed over.
     /// - Throws: `.corruption` for damage that is not the trace of a power loss, `.file` if a file
     ///   cannot be read, and what `visit` throws. Records before the damage were visited then.
     package static func replay(
         directory: String,
         fileSystem: any FileSystem,
+        before end: UInt64 = .max,
         _ visit: (CommitLogPosition, ByteView) throws(StorageError) -> Void
     ) throws(StorageError) -> CommitLogReplay {
         var result = CommitLogReplay()
         do throws(FileError) {
             guard try fileSystem.kind(directory) == .directory else { return result }
-            result.segments = try segments(fileSystem, directory: directory)
+            result.segments = try segments(fileSystem, directory: directory).filter { $0 < end }
         } catch {
             throw .file(error)
         }
@@ -93,7 +95,7 @@ extension CommitLog {
     }
 
     /// Whether a segment is the first of its run, or may be: its header never reached the disk.
-    private static func startsRun(
+    static func startsRun(
         _ segment: UInt64,
         directory: String,
         fileSystem: any FileSystem

@@ -8,8 +8,9 @@ internal import Synchronization
 ///
 /// Whoever meets damage takes note of it here: reads, compactions, the start. Reads go on asking for the
 /// place, and fail as long as it is damaged; a file with damage is left out of compactions, so that none
-/// fails again and again, and counts for the others as one that may have older data. Safe to use from
-/// any thread.
+/// fails again and again, and counts for the others as one that may have older data. Now and then a shard
+/// looks at the places again (`ShardStore.retryDamaged`) and lets a file go whose entries can all be read.
+/// Safe to use from any thread.
 package final class Quarantine: Sendable {
     /// A part of a file that can't be used.
     package struct Damage: Sendable, Equatable {
@@ -18,6 +19,8 @@ package final class Quarantine: Sendable {
         package let error: CorruptionError
         /// Microseconds since 1970.
         package let foundAt: Int64
+        /// Whether what is damaged follows from the entries: the next compaction makes it anew.
+        let isDerived: Bool
 
         /// The keyspace and the name of the file's table, which its folders are named after.
         package var table: (keyspace: String, name: String) {
@@ -54,6 +57,26 @@ package final class Quarantine: Sendable {
     /// Whether entries of a file are known to be damaged.
     package func holds(file number: UInt64) -> Bool { state.withLock { $0.files.contains(number) } }
 
+    /// The damage of a file's entries; nil if more may be known than is listed.
+    func damages(of number: UInt64) -> [Damage]? {
+        state.withLock { state in
+            guard state.damages.count < Quarantine.damagesMax else { return nil }
+            return state.damages.filter { $0.fileNumber == number && !$0.isDerived }
+        }
+    }
+
+    /// Lets a file go whose entries can be read again.
+    func release(file number: UInt64) {
+        state.withLock { state in
+            state.files.remove(number)
+            state.damages.removeAll { damage in
+                guard damage.fileNumber == number, !damage.isDerived else { return false }
+                state.places.remove(Place(file: number, offset: damage.error.offset))
+                return true
+            }
+        }
+    }
+
     /// Takes note of damage and reports it, if it is new.
     ///
     /// - Parameter isDerived: what is damaged follows from the entries, as the filter and postings do: the
@@ -62,7 +85,8 @@ package final class Quarantine: Sendable {
         let damage = Damage(
             fileNumber: fileNumber,
             error: error,
-            foundAt: clock.microsecondsSinceEpoch()
+            foundAt: clock.microsecondsSinceEpoch(),
+            isDerived: isDerived
         )
         let report = state.withLock { state -> (@Sendable (Damage) -> Void)? in
             if !isDerived { state.files.insert(fileNumber) }

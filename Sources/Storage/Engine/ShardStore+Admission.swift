@@ -193,7 +193,6 @@ extension ShardStore {
                 if table.flushFailures > 0 { startFlush(table) }
                 startCompaction(table)
             }
-            if log?.options.sync != .group { flushAll { _ in } }
             releaseWrites()
         } else if free < reserve {
             noteDiskFull()

@@ -28,6 +28,7 @@ extension ShardStore {
     /// Starts the compactions that a table's strategy asks for, as many as may run.
     func startCompaction(_ table: TableStore) {
         startIndexBuild(table)
+        retryDamaged(table)
         guard options.compactsAutomatically, !isClosed else { return }
         let settings = CompactionSettings(table.schema.options)
         let conditions = conditions(table)
@@ -266,11 +267,12 @@ extension ShardStore {
             lastBackgroundError = error
             noteDiskError(error)
             let hasMetDamage = outcome.choice.inputs.contains { files.quarantine.holds(file: $0) }
-            // The damaged file is left out from now on.
+            // The damaged file is left out until it can be read again.
             if hasMetDamage, self.table(storageID: table.schema.storageID) === table {
                 startCompaction(table)
             }
         } else if !compaction.isCancelled {
+            table.damageRetries = 0
             if let share = outcome.replacedShare { table.replacedShare = share }
             if self.table(storageID: table.schema.storageID) === table { startCompaction(table) }
         }

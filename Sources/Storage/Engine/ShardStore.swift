@@ -77,6 +77,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
         log.onOwedAppended = { [unowned self] position in
             for table in tables.values { table.noteReplay(upTo: position) }
         }
+        log.onNoRoom = { [unowned self] in noteDiskError(.file($0)) }
         startMaintenance()
         files.tasks.note(admission)
         if options.diskReserve > 0 { checkDisk() }
@@ -308,12 +309,14 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
     /// Calls `body` on the executor when the commit log has all of a memtable for sure, or with the
     /// reason why that isn't known. A memtable of replayed records needs no log.
     ///
-    /// A log that syncs now and then is not waited for when it has failed: what it acknowledged it may
-    /// not have, and the memtable is all that there is of it.
+    /// A log that syncs now and then is not waited for when it has failed for good: what it acknowledged it
+    /// may not have, and the memtable is all that there is of it.
     func whenLogged(_ memtable: Memtable, _ body: @escaping @Sendable (CommitLogError?) -> Void) {
         guard let log, memtable.lastPosition != nil else { return body(nil) }
-        let isGrouped = log.options.sync == .group
-        log.whenDurable { error in body(isGrouped ? error : nil) }
+        log.whenDurable { error in
+            if case .failed = error, log.options.sync != .group { return body(nil) }
+            body(error)
+        }
     }
 
     /// The oldest commit-log segment that a restart would replay.

@@ -79,6 +79,9 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
     var flushFailures = 0
     /// How often building an index has failed since it last succeeded.
     var buildFailures = 0
+    /// How often damaged files were looked at since a compaction last succeeded, and whether they will be.
+    var damageRetries = 0
+    var isDamageTimed = false
     /// How many reads went by indexes, and how many of them gathered the places of a wide range.
     package internal(set) var indexedReadCount = 0
     package internal(set) var gatheredReadCount = 0

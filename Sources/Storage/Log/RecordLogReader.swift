@@ -40,6 +40,8 @@ package struct RecordLogReader {
         package fileprivate(set) var header: RecordLogFormat.Header?
         /// The records, seals not counted.
         package fileprivate(set) var records = 0
+        /// Before which offset everything was durable, as the last valid record states.
+        package fileprivate(set) var durable = 0
         /// Where the last valid record ends, in bytes from the file's start.
         package fileprivate(set) var end = 0
         /// Where a torn tail begins; nil after a clean end.
@@ -70,6 +72,7 @@ package struct RecordLogReader {
                 try visit(summary.end, record.payload)
             }
             summary.isSealed = record.payload.isEmpty
+            summary.durable = record.durable
             summary.end = record.end
         }
         let rest = file.dropFirst(summary.end)
