@@ -42,6 +42,28 @@ package struct Schema: Sendable {
         tablesByStorageID = [:]
     }
 
+    /// The schema that `edits` make of nothing, at an epoch and a version that are known.
+    package init(edits: [SchemaEdit], epoch: UInt64, version: UUID) {
+        self.init()
+        for edit in edits { apply(edit, version: version) }
+        self.epoch = epoch
+        self.version = version
+    }
+
+    /// What makes this schema of nothing: each keyspace and its tables, by name.
+    package var edits: [SchemaEdit] {
+        keyspaceNames.flatMap { name -> [SchemaEdit] in
+            guard let keyspace = keyspaces[name] else { return [] }
+            let put = SchemaEdit.putKeyspace(
+                name: name,
+                replication: keyspace.replication,
+                durableWrites: keyspace.durableWrites
+            )
+            let tables = keyspace.tables.sorted { $0.key < $1.key }
+            return [put] + tables.map { .putTable($0.value) }
+        }
+    }
+
     /// The keyspaces' names, sorted.
     package var keyspaceNames: [String] { keyspaces.keys.sorted() }
 
@@ -91,6 +113,35 @@ package struct Schema: Sendable {
         }
         epoch += 1
         self.version = version
+    }
+
+    /// The edits that make this schema `other`, but for the keyspaces that are `kept`.
+    package func edits(toBecome other: Schema, keeping kept: Set<String>) -> [SchemaEdit] {
+        var edits: [SchemaEdit] = []
+        for name in keyspaceNames where !kept.contains(name) && other.keyspaces[name] == nil {
+            edits.append(.dropKeyspace(name: name))
+        }
+        for name in other.keyspaceNames where !kept.contains(name) {
+            guard let wanted = other.keyspaces[name] else { continue }
+            let known = keyspaces[name]
+            if known?.replication != wanted.replication || known?.durableWrites != wanted.durableWrites {
+                edits.append(
+                    .putKeyspace(
+                        name: name,
+                        replication: wanted.replication,
+                        durableWrites: wanted.durableWrites
+                    )
+                )
+            }
+            for table in (known?.tables ?? [:]).keys.sorted() where wanted.tables[table] == nil {
+                edits.append(.dropTable(keyspace: name, name: table))
+            }
+            for (table, schema) in wanted.tables.sorted(by: { $0.key < $1.key }) {
+                let isKnown = known?.tables[table].map { $0.encoded == schema.encoded }
+                if isKnown != true { edits.append(.putTable(schema)) }
+            }
+        }
+        return edits
     }
 
     private mutating func forget(_ table: TableSchema) {

@@ -70,6 +70,13 @@ extension ByteReader {
 }
 
 extension TableSchema {
+    /// The table in binary form: equal for equal tables.
+    var encoded: [UInt8] {
+        var writer = ByteWriter(capacity: 256)
+        encode(to: &writer)
+        return writer.array
+    }
+
     /// The table in binary form.
     package func encode(to writer: inout ByteWriter) {
         let hasIndexes = nextIndexID > 1
