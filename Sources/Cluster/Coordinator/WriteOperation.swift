@@ -34,7 +34,8 @@ package struct WriteOperation: Sendable {
     private var answers: [Answer]
     private var failures: [ReplicaFailure] = []
     private var hintCount = 0
-    private var isComplete = false
+    /// Whether the client was answered.
+    package private(set) var isComplete = false
 
     package init(_ rule: ConsistencyRule, replicas: [Replica]) {
         self.rule = rule

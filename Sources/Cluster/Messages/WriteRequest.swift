@@ -42,6 +42,8 @@ package struct RequestFailure: MessageBody, Hashable, Error {
         case overloaded = 0x100
         case diskFull = 0x101
         case corruption = 0x102
+        /// The coordinator doesn't know yet that rows are elsewhere now.
+        case staleEpoch = 0x103
     }
 
     package var reason: Reason

@@ -79,6 +79,9 @@ package final class MergeCursor {
     private var passLimit = ByteWriter(capacity: 0)
     /// What the cursor has cost so far.
     package private(set) var cost = ReadCost()
+    /// After the first `next`: the deletions that hold where the read begins, if that is inside of a
+    /// partition.
+    private(set) var deletionsAtStart: (partition: Deletion?, range: Deletion?) = (nil, nil)
 
     /// A cursor over [lower, upper). Backward, both bounds are of one partition. Cursors over SSTables
     /// are given back to `blocks` in the end.
@@ -220,6 +223,7 @@ package final class MergeCursor {
             if isReversed, let marker = try marker(at: index) { open[index] = marker.after }
         }
         refreshRangeDeletion()
+        deletionsAtStart = (partitionDeletion, visible(rangeDeletion))
     }
 
     private func advancePending() throws(StorageError) {
@@ -537,6 +541,9 @@ package final class MergeCursor {
     }
 
     private func malformed(_ expected: String) -> StorageError {
-        sources[pending[0]].corrupt(MalformedBytes(offset: 0, expected: expected))
+        malformedEntry(MalformedBytes(offset: 0, expected: expected))
     }
+
+    /// What to throw when the current entry can't be decoded.
+    func malformedEntry(_ error: MalformedBytes) -> StorageError { sources[pending[0]].corrupt(error) }
 }

@@ -153,6 +153,7 @@ extension TableStore {
     }
 
     /// A cursor over the keys in [lower, upper). It must be used up before anything is written.
+    /// Deletions themselves come out too if it `emitsDeletions`.
     ///
     /// Backward, both bounds must be of one partition. Rows that certainly don't meet `conditions` may be
     /// left out.
@@ -160,6 +161,7 @@ extension TableStore {
         lower: [UInt8],
         upper: [UInt8],
         isReversed: Bool = false,
+        emitsDeletions: Bool = false,
         conditions: [ColumnBounds] = []
     ) throws(StorageError) -> MergeCursor {
         var sources: [SourceCursor] = []
@@ -206,6 +208,7 @@ extension TableStore {
             lower: lower,
             upper: upper,
             isReversed: isReversed,
+            emitsDeletions: emitsDeletions,
             blocks: blocks
         )
     }

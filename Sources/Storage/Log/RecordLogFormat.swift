@@ -21,6 +21,10 @@ package enum RecordLogFormat {
         case manifest
         /// The node's metadata log.
         case metadata
+        /// What the node knows of the cluster's metadata log.
+        case cluster
+        /// Writes that another node has missed.
+        case hints
 
         /// The first eight bytes of a file.
         var magic: [UInt8] {
@@ -28,6 +32,8 @@ package enum RecordLogFormat {
             case .commitLog: Array("TholosCL".utf8)
             case .manifest: Array("TholosMF".utf8)
             case .metadata: Array("TholosML".utf8)
+            case .cluster: Array("TholosCM".utf8)
+            case .hints: Array("TholosHT".utf8)
             }
         }
 
@@ -37,6 +43,8 @@ package enum RecordLogFormat {
             case .commitLog: "commit log"
             case .manifest: "manifest"
             case .metadata: "metadata log"
+            case .cluster: "cluster log"
+            case .hints: "hints"
             }
         }
     }

@@ -206,7 +206,8 @@ package struct RecordLogReader {
         case .commitLog:
             "restore this file from a backup, or move it away to start without its writes "
                 + "and repair them from other replicas"
-        case .manifest, .metadata:
+        case .hints: "repair the node for which they are; the hints before the damage are delivered"
+        case .manifest, .metadata, .cluster:
             "restore the data folder from a backup or snapshot"
         }
     }
