@@ -56,7 +56,7 @@ let package = Package(
         // CQL: the language. Parses, plans, executes.
         .target(
             name: "CQL",
-            dependencies: ["Bytes", "CQLProtocol", "Environment", "Model", "Node", "Storage"],
+            dependencies: ["Bytes", "CQLProtocol", "Cluster", "Environment", "Model", "Node", "Storage"],
             swiftSettings: settings
         ),
         .testTarget(
@@ -93,7 +93,7 @@ let package = Package(
         .target(
             name: "Transport",
             dependencies: [
-                "Bytes", "CQLProtocol", "Environment", "Model",
+                "Bytes", "CQLProtocol", "Cluster", "Environment", "Model",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
@@ -102,7 +102,7 @@ let package = Package(
         .testTarget(
             name: "TransportTests",
             dependencies: [
-                "Bytes", "CQLProtocol", "Environment", "Model", "Transport",
+                "Bytes", "CQLProtocol", "Cluster", "Environment", "Model", "Transport",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
@@ -163,7 +163,7 @@ let package = Package(
         // Node: shards over the engine, the schema and its log.
         .target(
             name: "Node",
-            dependencies: ["Bytes", "Environment", "Model", "Storage"],
+            dependencies: ["Bytes", "Cluster", "Environment", "Model", "Storage"],
             swiftSettings: settings
         ),
         // A node in one thread for tests, and the engine's model test; tools/model-test runs it.

@@ -93,6 +93,7 @@ final class BenchNode: Sendable {
                 switch result {
                 case .success: continuation.resume(returning: nil)
                 case .failure(.storage(let error)): continuation.resume(returning: error)
+                case .failure(.cluster): continuation.resume(returning: nil)
                 }
             }
         }

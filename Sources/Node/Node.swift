@@ -24,6 +24,10 @@ package final class Node: Sendable {
     /// The schema for readers, who don't wait for a change that is being made durable.
     private let published: Mutex<Schema>
 
+    private let clusterPart = AtomicLazyReference<ClusterMember>()
+    /// The keyspaces that every node has for itself.
+    private let systemKeyspaces: Set<String>
+
     private struct State {
         var schema: Schema
         let metadata: MetadataLog
@@ -39,6 +43,7 @@ package final class Node: Sendable {
         recovery = parts.recovery
         files = parts.files
         lock = parts.lock
+        systemKeyspaces = parts.systemKeyspaces
         let schema = parts.metadata.schema
         let metadata = parts.metadata
         // Handed to the mutex at once; nobody else has seen it.
@@ -67,6 +72,15 @@ package final class Node: Sendable {
         )
     }
 
+    /// What carries requests to other nodes; nil while this node is on its own.
+    package var coordinator: Coordinator? { clusterPart.load()?.coordinator }
+
+    /// The node's part in its cluster; nil while there is none.
+    package var member: ClusterMember? { clusterPart.load() }
+
+    /// Makes the node a part of a cluster. Once.
+    func join(_ member: ClusterMember) { _ = clusterPart.storeIfNil(member) }
+
     /// The shard that owns a token.
     package func shard(of token: Token) -> Shard { shards[shardMap.shard(of: token)] }
 
@@ -92,8 +106,46 @@ package final class Node: Sendable {
         _ plan: @escaping @Sendable (Schema) throws(Failure) -> [SchemaEdit],
         done: @escaping @Sendable (Result<Schema, SchemaChangeError<Failure>>) -> Void
     ) {
+        if let member { return member.changeSchema(plan, done: done) }
+        let random = environment.random
+        let version = UUID(random: random.next(), random.next())
+        changeHere(plan, version: version, done: done)
+    }
+
+    /// The keyspaces and tables that aren't the system's, as edits of an empty schema.
+    var userSchemaEdits: [SchemaEdit] { Schema().edits(toBecome: schema, keeping: systemKeyspaces) }
+
+    /// Makes all of the schema that isn't the system's what the cluster has decided.
+    func follow(
+        _ wanted: Schema,
+        done: @escaping @Sendable (Result<[SchemaEdit], StorageError>) -> Void
+    ) {
+        let kept = systemKeyspaces
+        let made = Mutex<[SchemaEdit]>([])
+        let box = Box(made)
+        changeHere(
+            { (schema) throws(Never) -> [SchemaEdit] in
+                let edits = schema.edits(toBecome: wanted, keeping: kept)
+                box.value.withLock { $0 = edits }
+                return edits
+            },
+            version: wanted.version
+        ) { result in
+            switch result {
+            case .success: done(.success(box.value.withLock { $0 }))
+            case .failure(.storage(let error)): done(.failure(error))
+            case .failure(.cluster): break
+            }
+        }
+    }
+
+    private func changeHere<Failure: Error>(
+        _ plan: @escaping @Sendable (Schema) throws(Failure) -> [SchemaEdit],
+        version: UUID,
+        done: @escaping @Sendable (Result<Schema, SchemaChangeError<Failure>>) -> Void
+    ) {
         environment.background.execute { [self] in
-            let result = Result { () throws(SchemaChangeError<Failure>) in try change(plan) }
+            let result = Result { () throws(SchemaChangeError<Failure>) in try change(plan, version) }
             switch result {
             case .failure(let error):
                 if case .storage = error { settleSchema() }
@@ -115,7 +167,8 @@ package final class Node: Sendable {
     }
 
     private func change<Failure: Error>(
-        _ plan: (Schema) throws(Failure) -> [SchemaEdit]
+        _ plan: (Schema) throws(Failure) -> [SchemaEdit],
+        _ version: UUID
     ) throws(SchemaChangeError<Failure>) -> (old: Schema, new: Schema) {
         let outcome: Result<(old: Schema, new: Schema), SchemaChangeError<Failure>> =
             state.withLock { state in
@@ -127,7 +180,6 @@ package final class Node: Sendable {
                     return .failure(.refused(error))
                 }
                 guard !edits.isEmpty else { return .success((old, old)) }
-                let version = UUID(random: environment.random.next(), environment.random.next())
                 do throws(StorageError) {
                     try state.metadata.append(edits, version: version, to: old)
                 } catch {
@@ -182,4 +234,10 @@ package final class Node: Sendable {
             done(error)
         }
     }
+}
+
+/// Carries what one closure finds to another.
+private final class Box<Value: ~Copyable>: Sendable where Value: Sendable {
+    let value: Value
+    init(_ value: consuming Value) { self.value = value }
 }

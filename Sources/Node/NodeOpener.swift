@@ -34,6 +34,7 @@ struct NodeOpener {
         let files: TableFiles
         let lock: any FileLock
         let recovery: RecoveryReport
+        let systemKeyspaces: Set<String>
     }
 
     private let environment: Environment
@@ -117,7 +118,8 @@ struct NodeOpener {
             metadata: metadata,
             files: files,
             lock: lock,
-            recovery: report
+            recovery: report,
+            systemKeyspaces: Set(systemSchema.keyspaces.keys)
         )
     }
 

@@ -8,4 +8,6 @@ package enum SchemaChangeError<Failure: Error>: Error, Sendable {
     case refused(Failure)
     /// The change could not be made durable.
     case storage(StorageError)
+    /// The nodes of the cluster didn't decide it; why, and what to do.
+    case cluster(String)
 }

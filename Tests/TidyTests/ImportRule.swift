@@ -13,7 +13,7 @@ enum ImportRule {
         (
             "Transport",
             [
-                "Bytes", "CQLProtocol", "Environment", "Glibc", "Model", "NIOCore", "NIOPosix",
+                "Bytes", "CQLProtocol", "Cluster", "Environment", "Glibc", "Model", "NIOCore", "NIOPosix",
                 "Synchronization",
             ]
         ),
@@ -25,19 +25,19 @@ enum ImportRule {
             ]
         ),
         ("Storage", ["Bytes", "Environment", "Model", "Synchronization"]),
-        ("Node", ["Bytes", "Environment", "Model", "Storage", "Synchronization"]),
+        ("Node", ["Bytes", "Cluster", "Environment", "Model", "Storage", "Synchronization"]),
         (
             "CQL",
             [
-                "Bytes", "CQLProtocol", "Environment", "Model", "Node", "Storage",
+                "Bytes", "CQLProtocol", "Cluster", "Environment", "Model", "Node", "Storage",
                 "Synchronization",
             ]
         ),
         (
             "Server",
             [
-                "ArgumentParser", "Bytes", "CQL", "CQLProtocol", "Environment", "Foundation",
-                "Model", "Node", "Storage", "Synchronization", "Transport", "Yams",
+                "ArgumentParser", "Bytes", "CQL", "CQLProtocol", "Cluster", "Environment",
+                "Foundation", "Model", "Node", "Storage", "Synchronization", "Transport", "Yams",
             ]
         ),
         (

@@ -8,11 +8,12 @@ internal import Storage
 
 /// A batch on its way.
 ///
-/// All writes of one shard are one mutation and so happen together. A logged batch over several shards
-/// is first written whole to the batch log, which is replayed at the next start if the node stops
-/// before every shard has its part.
+/// All writes of one shard, or of one partition where there are replicas, are one mutation and so happen
+/// together. A logged batch of several mutations is first written whole to the batch log, which is replayed
+/// at the next start if the node stops before all have their parts.
 struct BatchExecution: Sendable {
     let processor: QueryProcessor
+    let consistency: Consistency
     let completion: QueryProcessor.Completion
 
     /// Executes the statements of a BATCH message.
@@ -30,12 +31,12 @@ struct BatchExecution: Sendable {
         }
         let timestamp = request.defaultTimestamp ?? processor.clock.next()
         if writes.contains(where: { $0.0.needsRead }) {
-            return try startReading(writes, timestamp, request.nowInSeconds)
+            return try startReading(writes, timestamp, request)
         }
         // One builder for all: it keeps the order of list elements.
         let builder = processor.builder(origin.shard)
         var mutations: [ShardMutation] = []
-        var merged: [Int: [UInt8]] = [:]
+        var merged: [WriteTarget: [UInt8]] = [:]
         for (statement, values) in writes {
             guard case .write(let plan) = statement.plan else { continue }
             mutations = try processor.bind(
@@ -44,14 +45,9 @@ struct BatchExecution: Sendable {
                 timestamp: timestamp,
                 nowInSeconds: request.nowInSeconds
             ) { (bindings) throws(CQLError) in
-                try ShardMutations.make(
-                    plan,
-                    bindings,
-                    processor.node,
-                    builder
-                )
+                try ShardMutations.make(plan, bindings, processor, builder)
             }
-            for mutation in mutations { merged[mutation.shard, default: []] += mutation.bytes }
+            for mutation in mutations { merged[mutation.target, default: []] += mutation.bytes }
         }
         try write(merged, isLogged: request.kind == .logged)
     }
@@ -76,15 +72,10 @@ struct BatchExecution: Sendable {
             timestamp: timestamp,
             nowInSeconds: parameters.nowInSeconds
         ) { (bindings) throws(CQLError) in
-            var merged: [Int: [UInt8]] = [:]
+            var merged: [WriteTarget: [UInt8]] = [:]
             for plan in batch.writes {
-                for mutation in try ShardMutations.make(
-                    plan,
-                    bindings,
-                    processor.node,
-                    builder
-                ) {
-                    merged[mutation.shard, default: []] += mutation.bytes
+                for mutation in try ShardMutations.make(plan, bindings, processor, builder) {
+                    merged[mutation.target, default: []] += mutation.bytes
                 }
             }
             return merged
@@ -92,7 +83,7 @@ struct BatchExecution: Sendable {
         try write(merged, isLogged: batch.isLogged)
     }
 
-    private func write(_ merged: [Int: [UInt8]], isLogged: Bool) throws(CQLError) {
+    private func write(_ merged: [WriteTarget: [UInt8]], isLogged: Bool) throws(CQLError) {
         let size = merged.values.reduce(0) { $0 + $1.count }
         // As in Cassandra, the limit is for batches that bind several places together.
         guard merged.count <= 1 || size <= processor.limits.batchSizeFail else {
@@ -101,11 +92,15 @@ struct BatchExecution: Sendable {
                     + " write less in one batch"
             )
         }
-        let mutations = merged.sorted { $0.key < $1.key }
-            .map { ShardMutation(shard: $0.key, bytes: $0.value) }
-        let execution = WriteExecution(processor: processor, completion: completion)
+        let mutations = ShardMutations.inOrder(merged)
+        let execution = WriteExecution(
+            processor: processor,
+            consistency: consistency,
+            type: isLogged ? .batch : .unloggedBatch,
+            completion: completion
+        )
         guard isLogged, mutations.count > 1 else { return execution.write(mutations) }
-        processor.batchLog.write(mutations, processor, completion)
+        processor.batchLog.write(mutations, execution)
     }
 
     // MARK: Conditions
@@ -113,8 +108,9 @@ struct BatchExecution: Sendable {
     private func startReading(
         _ writes: [(PreparedStatement, BoundValues)],
         _ timestamp: Int64,
-        _ nowInSeconds: Int32?
+        _ request: BatchRequest
     ) throws(CQLError) {
+        let nowInSeconds = request.nowInSeconds
         guard writes.count <= BatchBinding.countMax else {
             throw .invalid(
                 "a batch with conditions or list elements has at most \(BatchBinding.countMax)"
@@ -134,15 +130,27 @@ struct BatchExecution: Sendable {
         }
         let processor = processor
         let isConditional = writes.contains { $0.0.isConditional }
-        let timestamp = isConditional ? processor.clock.next() : timestamp
-        try onShard(of: partitions, writes.map { $0.0.table }) {
-            (shard, partition) throws(CQLError) -> ConditionalWrite in
-            // Values are bound one statement inside of the other, since views end with their call.
-            try BatchBinding.bind(writes[...], [], timestamp, nowInSeconds, processor) {
-                (bound) throws(CQLError) in
-                try ConditionalWrite.evaluate(bound, partition: partition, on: shard, processor)
+        let ownTime = isConditional ? processor.clock.next() : timestamp
+        let partition = try onlyPartition(partitions, writes.map { $0.0.tableSchema })
+        // Values are bound one statement inside of the other, since views end with their call.
+        write(
+            partition,
+            isConditional,
+            request.serialConsistency,
+            keys: { () throws(CQLError) in
+                try BatchBinding.bind(writes[...], [], ownTime, nowInSeconds, processor) {
+                    (bound) throws(CQLError) in
+                    try ConditionalWrite.keys(bound, partition: partition.key, processor)
+                }
+            },
+            evaluate: { (rows, timestamp) throws(CQLError) in
+                let time = timestamp ?? ownTime
+                return try BatchBinding.bind(writes[...], [], time, nowInSeconds, processor) {
+                    (bound) throws(CQLError) in
+                    try ConditionalWrite.evaluate(bound, partition: partition.key, rows, processor)
+                }
             }
-        }
+        )
     }
 
     private func startReading(
@@ -160,46 +168,77 @@ struct BatchExecution: Sendable {
         }
         let processor = processor
         let isConditional = batch.writes.contains(where: \.condition.isConditional)
-        let timestamp = isConditional ? processor.clock.next() : timestamp
-        try onShard(of: partitions, batch.writes.map { $0.table.id }) {
-            (shard, partition) throws(CQLError) -> ConditionalWrite in
-            try processor.bind(
-                statement,
-                parameters.values,
-                timestamp: timestamp,
-                nowInSeconds: parameters.nowInSeconds
-            ) { (bindings) throws(CQLError) in
-                var writes: [(plan: WritePlan, bindings: Bindings)] = []
-                for plan in batch.writes { writes.append((plan, copy bindings)) }
-                return try ConditionalWrite.evaluate(
-                    writes,
-                    partition: partition,
-                    on: shard,
-                    processor
-                )
-            }
+        let ownTime = isConditional ? processor.clock.next() : timestamp
+        let partition = try onlyPartition(partitions, batch.writes.map(\.table))
+        let bound = { @Sendable (bindings: borrowing Bindings) in
+            var writes: [(plan: WritePlan, bindings: Bindings)] = []
+            for plan in batch.writes { writes.append((plan, copy bindings)) }
+            return writes
         }
+        write(
+            partition,
+            isConditional,
+            parameters.serialConsistency,
+            keys: { () throws(CQLError) in
+                try processor.bind(statement, parameters) { (bindings) throws(CQLError) in
+                    try ConditionalWrite.keys(bound(bindings), partition: partition.key, processor)
+                }
+            },
+            evaluate: { (rows, timestamp) throws(CQLError) in
+                try processor.bind(
+                    statement,
+                    parameters.values,
+                    timestamp: timestamp ?? ownTime,
+                    nowInSeconds: parameters.nowInSeconds
+                ) { (bindings) throws(CQLError) in
+                    try ConditionalWrite.evaluate(
+                        bound(bindings),
+                        partition: partition.key,
+                        rows,
+                        processor
+                    )
+                }
+            }
+        )
     }
 
-    /// Evaluates a batch with conditions on the shard of its one partition.
-    private func onShard(
-        of partitions: Set<[UInt8]>,
-        _ tables: [UUID?],
-        _ evaluate: @escaping @Sendable (Shard, [UInt8]) throws(CQLError) -> ConditionalWrite
-    ) throws(CQLError) {
-        guard partitions.count == 1, Set(tables).count == 1, let partition = partitions.first else {
+    private struct OnePartition: Sendable {
+        let key: [UInt8]
+        let table: TableSchema
+    }
+
+    /// The one partition of a batch with conditions.
+    private func onlyPartition(
+        _ partitions: Set<[UInt8]>,
+        _ tables: [TableSchema?]
+    ) throws(CQLError) -> OnePartition {
+        guard partitions.count == 1, Set(tables.map { $0?.id }).count == 1,
+            let key = partitions.first, let table = tables.first ?? nil
+        else {
             throw .invalid("Batch with conditions cannot span multiple tables or partitions")
         }
-        let completion = completion
-        let token = partition.withView { Key.token(of: $0) }
-        processor.node.shard(of: token).run { shard in
-            shard.store.read { () throws(CQLError) in
-                try shard.requireRoom()
-                return try evaluate(shard, partition)
-            } done: {
-                ConditionalWrite.finish($0, on: shard, completion)
-            }
-        }
+        return OnePartition(key: key, table: table)
+    }
+
+    private func write(
+        _ partition: OnePartition,
+        _ isConditional: Bool,
+        _ serialConsistency: Consistency?,
+        keys: @escaping @Sendable () throws(CQLError) -> [[UInt8]],
+        evaluate: @escaping @Sendable (RowLookup, Int64?) throws(CQLError) -> ConditionalWrite
+    ) {
+        PartitionWrite(
+            processor: processor,
+            table: partition.table,
+            partition: partition.key,
+            isConditional: isConditional,
+            consistency: consistency,
+            serialConsistency: serialConsistency ?? .serial,
+            type: .batch,
+            completion: completion,
+            keys: keys,
+            evaluate: evaluate
+        ).start()
     }
 }
 
@@ -248,8 +287,8 @@ extension PreparedStatement {
         return false
     }
 
-    var table: UUID? {
-        if case .write(let plan) = plan { return plan.table.id }
+    var tableSchema: TableSchema? {
+        if case .write(let plan) = plan { return plan.table }
         return nil
     }
 }

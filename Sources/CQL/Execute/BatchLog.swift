@@ -39,9 +39,10 @@ package struct BatchLog: Sendable {
     /// Writes a batch: first the log, then every shard's part, then the log's end.
     func write(
         _ mutations: [ShardMutation],
-        _ processor: QueryProcessor,
-        _ completion: @escaping QueryProcessor.Completion
+        _ execution: WriteExecution
     ) {
+        let processor = execution.processor
+        let completion = execution.completion
         let node = processor.node
         let timestamp = processor.clock.next()
         let id = TimeUUID.make(
@@ -64,7 +65,7 @@ package struct BatchLog: Sendable {
                         if case .success = outcome.result { BatchLog.remove(id, timestamp, node) }
                         completion(outcome)
                     }
-                    WriteExecution(processor: processor, completion: finish).write(mutations)
+                    execution.completing(with: finish).write(mutations)
                 }
             }
         }

@@ -14,12 +14,30 @@ struct ConditionalWrite {
     /// The answer when there were conditions; nil when there were none.
     let answer: RowsResult?
 
-    /// Reads the rows that the writes ask about, checks all conditions and encodes the writes. All
-    /// are of one partition, and the caller is on its shard.
+    /// The keys of the rows that `evaluate` may look at.
+    static func keys(
+        _ writes: [(plan: WritePlan, bindings: Bindings)],
+        partition: [UInt8],
+        _ processor: QueryProcessor
+    ) throws(CQLError) -> [[UInt8]] {
+        let builder = WriteBuilder(random: processor.node.environment.random)
+        var keys: [[UInt8]] = []
+        for (plan, bindings) in writes {
+            if !plan.table.statics.isEmpty { keys.append(partition + [Key.staticRow]) }
+            guard plan.needsRead, !isOfStaticsOnly(plan) else { continue }
+            for ending in try builder.endings(plan, bindings) {
+                keys.append(partition + [Key.clustered] + ending)
+            }
+        }
+        return Array(Set(keys)).sorted { $0.lexicographicallyPrecedes($1) }
+    }
+
+    /// Looks at the rows that the writes ask about, checks all conditions and encodes the writes. All
+    /// are of one partition.
     static func evaluate(
         _ writes: [(plan: WritePlan, bindings: Bindings)],
         partition: [UInt8],
-        on shard: Shard,
+        _ rows: RowLookup,
         _ processor: QueryProcessor
     ) throws(CQLError) -> ConditionalWrite {
         let builder = WriteBuilder(random: processor.node.environment.random)
@@ -27,7 +45,7 @@ struct ConditionalWrite {
         var refused: [(plan: WritePlan, image: ConditionImage)] = []
         for (plan, bindings) in writes where plan.condition.isConditional {
             try checkMixture(plan, writes)
-            for image in try images(plan, bindings, partition, shard, builder) {
+            for image in try images(plan, bindings, partition, rows, builder) {
                 if try !holds(plan.condition, image, bindings) { isApplied = false }
                 refused.append((plan, image))
             }
@@ -43,7 +61,7 @@ struct ConditionalWrite {
         for (plan, bindings) in writes {
             try partition.withView { (view) throws(CQLError) in
                 try builder.add(plan, partition: view, bindings) { (ending) throws(CQLError) in
-                    try row(plan.table, partition, ending, bindings.now, shard)
+                    try row(plan.table, partition, ending, bindings.now, rows)
                 }
             }
         }
@@ -116,14 +134,12 @@ struct ConditionalWrite {
         _ plan: WritePlan,
         _ bindings: borrowing Bindings,
         _ partition: [UInt8],
-        _ shard: Shard,
+        _ rows: RowLookup,
         _ builder: WriteBuilder
     ) throws(CQLError) -> [ConditionImage] {
         let statics = plan.table.statics.isEmpty
-            ? try RowImage.none() : try row(plan.table, partition, nil, bindings.now, shard)
-        let isStaticOnly = !plan.table.clustering.isEmpty
-            && plan.restrictions.clusteringPrefixCount < plan.table.clustering.count
-        if isStaticOnly {
+            ? try RowImage.none() : try row(plan.table, partition, nil, bindings.now, rows)
+        if isOfStaticsOnly(plan) {
             return [ConditionImage(ending: nil, row: try RowImage.none(), statics: statics)]
         }
         var images: [ConditionImage] = []
@@ -131,12 +147,18 @@ struct ConditionalWrite {
             images.append(
                 ConditionImage(
                     ending: ending,
-                    row: try row(plan.table, partition, ending, bindings.now, shard),
+                    row: try row(plan.table, partition, ending, bindings.now, rows),
                     statics: statics
                 )
             )
         }
         return images
+    }
+
+    /// Whether a write names a partition and no row of it.
+    private static func isOfStaticsOnly(_ plan: WritePlan) -> Bool {
+        !plan.table.clustering.isEmpty
+            && plan.restrictions.clusteringPrefixCount < plan.table.clustering.count
     }
 
     /// The image of a row by its key's ending, or of the static row with nil.
@@ -145,25 +167,10 @@ struct ConditionalWrite {
         _ partition: [UInt8],
         _ ending: [UInt8]?,
         _ now: Int64,
-        _ shard: Shard
+        _ rows: RowLookup
     ) throws(CQLError) -> RowImage {
         let key = ending.map { partition + [Key.clustered] + $0 } ?? partition + [Key.staticRow]
-        guard let store = shard.store.table(storageID: table.storageID) else {
-            return try RowImage.none()
-        }
-        return try key.withView { (view) throws(CQLError) in
-            let fragment: ByteView?
-            do throws(StorageError) {
-                fragment = try store.get(view, partitionLength: partition.count)
-            } catch {
-                throw CQLError(storage: error)
-            }
-            do throws(MalformedBytes) {
-                return try RowImage(fragment, now: now)
-            } catch {
-                throw CQLError(.server, "a row of \(table.name) can't be decoded: \(error)")
-            }
-        }
+        return try rows.row(key, partitionLength: partition.count, of: table, now: now)
     }
 
     private static func holds(

@@ -2,6 +2,7 @@
 
 internal import Bytes
 internal import CQLProtocol
+internal import Cluster
 internal import Environment
 internal import Model
 internal import Node
@@ -69,6 +70,34 @@ final class PointReader: @unchecked Sendable {  // Owner: the shard's executor.
         )
     }
 
+    /// The row of a whole key as replicas have answered it.
+    func read(
+        _ key: ByteView,
+        partitionLength: Int,
+        of answers: MergedAnswers,
+        _ request: PointRequest
+    ) throws(CQLError) -> RowsResult {
+        cells.removeAll()
+        let lower = key.array
+        let cursor = MergeCursor(
+            sources: [.memtable(MemtableCursor(answers.memtable), answers.memtable)],
+            lower: lower,
+            upper: lower + [0]
+        )
+        var count = 0
+        do throws(StorageError) {
+            if try cursor.next() { count = 1 }
+        } catch {
+            throw CQLError(storage: error)
+        }
+        if count == 1 { count = try append(cursor.value, key, partitionLength, request) }
+        return RowsResult(
+            metadata: ResultMetadata(columns: columns, omitsColumns: request.skipMetadata),
+            rowCount: count,
+            cells: cells.array
+        )
+    }
+
     private func append(
         _ key: ByteView,
         _ partitionLength: Int,
@@ -88,6 +117,15 @@ final class PointReader: @unchecked Sendable {  // Owner: the shard's executor.
             throw CQLError(storage: error)
         }
         guard let row else { return 0 }
+        return try append(row, key, partitionLength, request)
+    }
+
+    private func append(
+        _ row: ByteView,
+        _ key: ByteView,
+        _ partitionLength: Int,
+        _ request: PointRequest
+    ) throws(CQLError) -> Int {
         do throws(MalformedBytes) {
             try decoder.enterPartition(key.prefix(partitionLength))
             let isLive = try decoder.decode(
@@ -130,6 +168,7 @@ extension QueryProcessor {
         _ readers: [PointReader],
         _ parameters: QueryParameters,
         _ origin: StatementOrigin,
+        _ remote: ReplicaSource?,
         _ completion: @escaping Completion
     ) throws(CQLError) {
         let builder = builder(origin.shard)
@@ -145,6 +184,9 @@ extension QueryProcessor {
         let partitionLength = builder.partitionCount
         let shard = node.shard(of: Key.token(of: key))
         let reader = readers[shard.index]
+        if let remote, !remote.isHere(Key.token(of: key)) {
+            return readPoint(key.array, partitionLength, plan, reader, request, remote, shard, completion)
+        }
         let isCurrent = shard.executor.isCurrent
         if isCurrent {
             let rows = try reader.read(
@@ -194,6 +236,51 @@ extension QueryProcessor {
                 completion(StatementOutcome(.success(.rows(rows))))
             } catch {
                 completion(StatementOutcome(.failure(error)))
+            }
+        }
+    }
+
+    /// Asks the replicas for the row.
+    private func readPoint(
+        _ key: [UInt8],
+        _ partitionLength: Int,
+        _ plan: SelectPlan,
+        _ reader: PointReader,
+        _ request: PointRequest,
+        _ source: ReplicaSource,
+        _ shard: Shard,
+        _ completion: @escaping Completion
+    ) {
+        let read = ReadRequest(
+            storageID: plan.table.storageID,
+            bounds: KeyBounds(lower: key, upper: key + [0]),
+            rowsMax: 1,
+            now: request.now,
+            timeout: source.coordinator.options.readTimeout / 1000
+        )
+        shard.run { shard in
+            source.coordinator.read(
+                read,
+                of: plan.table,
+                token: key.withView { Key.token(of: $0) },
+                source.placement,
+                source.level,
+                owner: shard
+            ) { result in
+                do throws(CQLError) {
+                    let answers: MergedAnswers
+                    switch result {
+                    case .success(let merged): answers = merged
+                    case .failure(let refusal):
+                        throw CQLError(refusal, source.level, source.coordinator)
+                    }
+                    let rows = try key.withView { (view) throws(CQLError) in
+                        try reader.read(view, partitionLength: partitionLength, of: answers, request)
+                    }
+                    completion(StatementOutcome(.success(.rows(rows))))
+                } catch {
+                    completion(StatementOutcome(.failure(error)))
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 internal import Bytes
 package import CQLProtocol
+internal import Cluster
 package import Environment
 package import Model
 package import Node
@@ -75,6 +76,7 @@ package final class QueryProcessor: Sendable {
     package static let systemSchema: Schema = {
         var schema = SystemSchema.schema
         schema.apply(.putTable(BatchLog.table), version: schema.version)
+        schema.apply(.putTable(PaxosStore.table), version: schema.version)
         return schema
     }()
 
@@ -180,7 +182,11 @@ package final class QueryProcessor: Sendable {
                 }
                 writes.append((statement, entry.values))
             }
-            let execution = BatchExecution(processor: self, completion: completion)
+            let execution = BatchExecution(
+                processor: self,
+                consistency: request.consistency,
+                completion: completion
+            )
             try execution.start(writes, request, origin)
         } catch {
             completion(StatementOutcome(.failure(error)))
@@ -194,6 +200,7 @@ package final class QueryProcessor: Sendable {
             context: system,
             tasks: node.tasks,
             clock: node.environment.clock,
+            coordinator: node.coordinator,
             damages: node.quarantine.damages
         ) { [node] index, table in
             node.progress(of: index, table)
@@ -279,39 +286,50 @@ package final class QueryProcessor: Sendable {
         switch statement.plan {
         case .select(let plan):
             try parameters.requireReadable()
-            if !statement.pointReaders.isEmpty, parameters.pagingState == nil {
+            let remote = replicas(of: plan.table.keyspace, parameters.consistency)
+            if !statement.pointReaders.isEmpty, parameters.pagingState == nil,
+                remote?.level.isSerial != true
+            {
                 return try readPoint(
                     plan,
                     statement,
                     statement.pointReaders,
                     parameters,
                     origin,
+                    remote,
                     completion
                 )
             }
             let request = try bind(statement, parameters) { (bindings) throws(CQLError) in
-                try SelectRequest(plan, bindings, parameters, node.shardMap)
+                try SelectRequest(plan, bindings, parameters, node.shardMap, remote?.placement.map)
             }
             let virtual = SystemSchema.isVirtual(plan.table)
                 ? systemTables.memtable(for: plan.table, schema: schema(origin))
                 : nil
-            let question = plan.isShareable && plan.restrictions.namesPartitions
+            let question = remote == nil && plan.isShareable && plan.restrictions.namesPartitions
                 ? request.question(statement, parameters) : nil
             try SelectExecution(
                 request,
                 question: question,
                 of: self,
                 virtual: virtual,
+                remote: remote,
                 completion: completion
             ).start()
         case .write(let plan):
             try parameters.requireWritable()
-            try WriteExecution(processor: self, completion: completion)
-                .start(plan, statement, parameters, origin)
+            try WriteExecution(
+                processor: self,
+                consistency: parameters.consistency,
+                completion: completion
+            ).start(plan, statement, parameters, origin)
         case .batch(let plan):
             try parameters.requireWritable()
-            try BatchExecution(processor: self, completion: completion)
-                .start(plan, statement, parameters, origin)
+            try BatchExecution(
+                processor: self,
+                consistency: parameters.consistency,
+                completion: completion
+            ).start(plan, statement, parameters, origin)
         case .other(let statement):
             execute(statement, origin, completion)
         }
@@ -415,6 +433,16 @@ package final class QueryProcessor: Sendable {
         }
     }
 
+    /// How many nodes each data center has.
+    private var nodeCounts: [String: Int] {
+        guard let view = node.coordinator?.view else { return [system.dataCenter: 1] }
+        var counts: [String: Int] = [:]
+        for node in view.nodes where node.state.ownsTokens {
+            counts[node.location.dataCenter, default: 0] += 1
+        }
+        return counts
+    }
+
     private func changeSchema(
         _ statement: Statement,
         _ origin: StatementOrigin,
@@ -423,7 +451,7 @@ package final class QueryProcessor: Sendable {
         let keyspace = origin.keyspace
         let random = node.environment.random
         let now = node.environment.clock.microsecondsSinceEpoch()
-        let dataCenter = system.dataCenter
+        let nodeCounts = nodeCounts
         let planned = Mutex<SchemaPlan?>(nil)
         let box = Box(planned)
         node.changeSchema({ (schema) throws(CQLError) -> [SchemaEdit] in
@@ -431,7 +459,7 @@ package final class QueryProcessor: Sendable {
                 statement,
                 schema: schema,
                 currentKeyspace: keyspace,
-                nodeCounts: [dataCenter: 1],
+                nodeCounts: nodeCounts,
                 now: now,
                 newID: { UUID(random: random.next(), random.next()) }
             )
@@ -444,6 +472,8 @@ package final class QueryProcessor: Sendable {
                 completion(StatementOutcome(.failure(error)))
             case .failure(.storage(let error)):
                 completion(StatementOutcome(.failure(CQLError(storage: error))))
+            case .failure(.cluster(let text)):
+                completion(StatementOutcome(.failure(CQLError(.server, text))))
             case .success:
                 let warnings = plan?.warnings ?? []
                 guard let change = plan?.change, !(plan?.edits.isEmpty ?? true) else {

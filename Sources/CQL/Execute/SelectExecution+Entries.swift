@@ -13,7 +13,7 @@ extension SelectExecution {
     ///
     /// Its static row is looked up when the cursor won't come by it.
     func reenter(_ piece: Piece, _ shard: Shard?) throws(CQLError) {
-        let inside = resumeKey.map { key in key.withView { Key.partition(of: $0).array } }
+        let inside = resumeKey.flatMap(Self.partition)
         guard let current = piece.partition ?? inside else { return }
         if current != partition {
             partition = current
@@ -34,7 +34,25 @@ extension SelectExecution {
             && !plan.restrictions.restrictsClustering
     }
 
+    /// The partition of the last key; nil where a shard's tokens end, which is no key.
+    static func partition(of lastKey: [UInt8]) -> [UInt8]? {
+        guard lastKey.count > 8 else { return nil }
+        return lastKey.withView { Key.partition(of: $0).array }
+    }
+
     private func enterStatic(_ key: [UInt8], _ shard: Shard?) throws(CQLError) {
+        if let virtual {
+            let cursor = MergeCursor(
+                sources: [.memtable(MemtableCursor(virtual), virtual)],
+                lower: key,
+                upper: key + [0]
+            )
+            let isThere = try storage { () throws(StorageError) in try cursor.next() }
+            guard isThere else { return }
+            return try malformed { () throws(MalformedBytes) in
+                try decoder.enterStatic(cursor.value, now: now)
+            }
+        }
         guard let table = shard?.store.table(storageID: plan.table.storageID) else { return }
         try key.withView { (view) throws(CQLError) in
             let fragment = try storage { () throws(StorageError) in

@@ -15,6 +15,7 @@ internal import Storage
 /// it has cost enough (`QueryLimits.pageWorkMax`), however few rows it has by then.
 /// Only one shard works on it at a time. A step that needs a block from the disk ends, and another
 /// goes on behind its last key when the block is there (`ShardStore.read`).
+/// Where other nodes have the rows, a step gets a stretch of keys from the replicas and reads that.
 final class SelectExecution: @unchecked Sendable {  // Handed from one executor to the next.
     private static let entriesPerStep = 4096
     private static let workPerStep = 16_384
@@ -22,7 +23,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
     private static let entriesPerSeek = 16
 
     let plan: SelectPlan
-    private let node: Node
+    let node: Node
     let selectors: [Selector]
     let aggregatePlans: [Aggregate]
     let filters: [(slot: Int, filter: RowFilter)]
@@ -50,8 +51,12 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
     /// Where others may join at the moment, until an entry is seen.
     private var openAt: SharedReads?
     private var hasBegun = false
-    /// The rows of a virtual table, in place of a shard's.
-    private let virtual: Memtable?
+    /// Where the rows come from if not from this node's shards.
+    let remote: ReplicaSource?
+    /// Rows in place of a shard's: those of a virtual table, or a stretch of keys that replicas gave.
+    var virtual: Memtable?
+    /// Up to where `virtual` has all rows; nil for the end of the piece.
+    var stretchEnd: [UInt8]?
 
     // Progress.
     var pieceIndex = 0
@@ -91,9 +96,11 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         question: ReadQuestion?,
         of processor: QueryProcessor,
         virtual: Memtable?,
+        remote: ReplicaSource? = nil,
         completion: @escaping QueryProcessor.Completion
     ) throws(CQLError) {
         let plan = request.plan
+        self.remote = remote
         self.plan = plan
         self.question = question
         node = processor.node
@@ -104,7 +111,8 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         selectors = request.selectors
         aggregatePlans = request.aggregates
         filters = request.filters
-        conditions = request.conditions
+        // Replicas give all rows: they are filtered here.
+        conditions = remote == nil ? request.conditions : []
         columnBounds = request.filters.compactMap(\.filter.bounds)
         pieces = request.pieces
         scanEndings = request.scanEndings
@@ -133,7 +141,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         remaining = state.remaining
         inPartition = state.inPartition
         resumeKey = state.lastKey
-        partition = state.lastKey.withView { Key.partition(of: $0).array }
+        partition = Self.partition(of: state.lastKey) ?? []
         pieceIndex = pieces.firstIndex { $0.holds(state.lastKey) } ?? pieces.count
     }
 
@@ -142,6 +150,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
     /// Starts or goes on: on the caller's thread if it is the right shard's.
     func start() {
         guard pieceIndex < pieces.count, remaining > 0 else { return finish(hasMore: false) }
+        if let remote { return fetch(from: remote) }
         guard virtual == nil else { return step(nil) }
         node.shards[pieces[pieceIndex].shard].run { [self] shard in step(shard) }
     }
@@ -184,15 +193,17 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
     }
 
     /// What is to be done after a step.
-    private enum Next {
+    enum Next {
         case finish(hasMore: Bool)
         /// Let others have the shard.
         case yield
         /// The next piece is another shard's.
         case otherShard
+        /// The replicas have to be asked for more.
+        case fetch
     }
 
-    private func readPieces(_ shard: Shard?) throws(CQLError) -> Next {
+    func readPieces(_ shard: Shard?) throws(CQLError) -> Next {
         while pieceIndex < pieces.count {
             if let shard, pieces[pieceIndex].shard != shard.index { return .otherShard }
             switch try read(pieces[pieceIndex], shard) {
@@ -202,11 +213,15 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
             case .yield:
                 if shard != nil { return .yield }
                 (stepEntries, stepWork) = (0, 0)
-            case .reseek: stepEntries += Self.entriesPerSeek
+                if isBehindStretch { return .fetch }
+            case .reseek:
+                stepEntries += Self.entriesPerSeek
+                if isBehindStretch { return .fetch }
             case .pieceDone:
                 stepEntries += Self.entriesPerSeek
                 pieceIndex += 1
                 resumeKey = nil
+                if remote != nil, pieceIndex < pieces.count { return .fetch }
             }
             if shard != nil, stepEntries >= Self.entriesPerStep || stepWork >= Self.workPerStep {
                 return .yield
@@ -215,11 +230,11 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
         return .finish(hasMore: false)
     }
 
-    private func follow(_ result: Result<Next, CQLError>, _ shard: Shard?) {
+    func follow(_ result: Result<Next, CQLError>, _ shard: Shard?) {
         switch result {
         case .failure(let error): complete(StatementOutcome(.failure(error)))
         case .success(.finish(let hasMore)): finish(hasMore: hasMore)
-        case .success(.otherShard): start()
+        case .success(.otherShard), .success(.fetch): start()
         case .success(.yield): shard?.executor.execute { [self] in step(shard) }
         }
     }
@@ -259,7 +274,7 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
             }
         }
         begin()
-        if let horizon = cursor.horizon { return try suspend(behind: horizon) ?? .yield }
+        if let horizon = cursor.horizon ?? stretchEnd { return try suspend(behind: horizon) ?? .yield }
         return try leavePartition() ?? .pieceDone
     }
 
@@ -301,6 +316,9 @@ final class SelectExecution: @unchecked Sendable {  // Handed from one executor 
             if plan.isReversed { upper = resumeKey } else { lower = resumeKey + [0] }
         }
         if let virtual {
+            if let stretchEnd {
+                if plan.isReversed { lower = stretchEnd } else { upper = stretchEnd + [0] }
+            }
             return .all(
                 MergeCursor(
                     sources: [.memtable(MemtableCursor(virtual), virtual)],

@@ -2,6 +2,7 @@
 
 internal import Bytes
 internal import CQLProtocol
+internal import Cluster
 internal import Model
 internal import Storage
 
@@ -31,7 +32,8 @@ struct SelectRequest {
         _ plan: SelectPlan,
         _ bindings: borrowing Bindings,
         _ parameters: QueryParameters,
-        _ shardMap: ShardMap
+        _ shardMap: ShardMap,
+        _ replicaMap: ReplicaMap? = nil
     ) throws(CQLError) {
         self.plan = plan
         selectors = try Self.bound(plan.selectors, plan, bindings)
@@ -94,7 +96,7 @@ struct SelectRequest {
         } else {
             scanEndings = plan.restrictions.restrictsClustering
                 ? try plan.restrictions.endings(plan.table, bindings) : nil
-            pieces = try Self.scan(plan, bindings, shardMap)
+            pieces = try Self.scan(plan, bindings, shardMap, replicaMap)
         }
     }
 
@@ -178,13 +180,23 @@ struct SelectRequest {
         return pieces
     }
 
-    /// The pieces of a scan: every shard's runs of tokens, in token order.
+    /// The pieces of a scan, in token order: every shard's runs of tokens, or those of one replica set.
     private static func scan(
         _ plan: SelectPlan,
         _ bindings: borrowing Bindings,
-        _ shardMap: ShardMap
+        _ shardMap: ShardMap,
+        _ replicaMap: ReplicaMap?
     ) throws(CQLError) -> [SelectExecution.Piece] {
         guard let tokens = try plan.restrictions.tokenRange(bindings) else { return [] }
+        if let replicaMap {
+            return replicaMap.ranges(in: tokens).map { part in
+                SelectExecution.Piece(
+                    shard: shardMap.shard(of: part.range.first),
+                    bounds: KeyBounds(part.range),
+                    partition: nil
+                )
+            }
+        }
         var pieces: [(first: Model.Token, piece: SelectExecution.Piece)] = []
         for shard in 0..<shardMap.count {
             for owned in shardMap.ranges(of: shard) {

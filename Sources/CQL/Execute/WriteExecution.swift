@@ -14,6 +14,8 @@ internal import Storage
 /// the partition, in one turn, so that nothing comes between the read and the write.
 struct WriteExecution: Sendable {
     let processor: QueryProcessor
+    let consistency: Consistency
+    var type = CQLError.WriteType.simple
     let completion: QueryProcessor.Completion
 
     func start(
@@ -29,12 +31,7 @@ struct WriteExecution: Sendable {
             return try writeOnePartition(plan, statement, parameters, origin)
         }
         let mutations = try processor.bind(statement, parameters) { (bindings) throws(CQLError) in
-            try ShardMutations.make(
-                plan,
-                bindings,
-                processor.node,
-                processor.builder(origin.shard)
-            )
+            try ShardMutations.make(plan, bindings, processor, processor.builder(origin.shard))
         }
         write(mutations)
     }
@@ -54,9 +51,10 @@ struct WriteExecution: Sendable {
         guard !builder.mutation.isEmpty else {
             return completion(StatementOutcome(.success(.void)))
         }
-        let shard = processor.node.shard(of: token)
-        guard shard.executor.isCurrent else {
-            return write(builder.mutation.bytes.array, on: shard)
+        let target = processor.target(of: token, keyspace: plan.table.keyspace)
+        let shard = processor.node.shards[target.shard]
+        guard target.keyspace.isEmpty, shard.executor.isCurrent else {
+            return write([ShardMutation(target: target, bytes: builder.mutation.bytes.array)])
         }
         let completion = completion
         shard.store.write(builder.mutation.bytes.view) { error in
@@ -64,33 +62,45 @@ struct WriteExecution: Sendable {
         }
     }
 
-    /// Writes the mutation of one shard and completes when it is durable.
-    private func write(_ mutation: [UInt8], on shard: Shard) {
+    /// Writes mutations, each to its shard or replicas, and completes when all are durable.
+    func write(_ mutations: [ShardMutation]) {
+        guard !mutations.isEmpty else { return completion(StatementOutcome(.success(.void))) }
         let completion = completion
-        shard.run { shard in
-            mutation.withView { view in
-                shard.store.write(view) { error in
-                    completion(StatementOutcome(WriteExecution.result(error)))
+        let finish = { @Sendable (error: CQLError?) in
+            completion(StatementOutcome(error.map { .failure($0) } ?? .success(.void)))
+        }
+        guard mutations.count != 1 else { return write(mutations[0], finish) }
+        let gate = Countdown<CQLError>(mutations.count, done: finish)
+        for mutation in mutations { write(mutation) { gate.finish($0) } }
+    }
+
+    private func write(_ mutation: ShardMutation, _ done: @escaping @Sendable (CQLError?) -> Void) {
+        let target = mutation.target
+        let level = consistency
+        let type = type
+        let processor = processor
+        processor.node.shards[target.shard].run { shard in
+            guard !target.keyspace.isEmpty, let coordinator = processor.node.coordinator,
+                let placement = processor.placement(of: target.keyspace)
+            else {
+                return mutation.bytes.withView { view in
+                    shard.store.write(view) { error in done(error.map { CQLError(write: $0) }) }
                 }
+            }
+            coordinator.write(mutation.bytes, token: target.token, placement, level, owner: shard) {
+                done(CQLError($0, level, type, coordinator))
             }
         }
     }
 
-    /// Writes one mutation a shard and completes when all are durable.
-    func write(_ mutations: [ShardMutation]) {
-        guard mutations.count != 1 else {
-            return write(mutations[0].bytes, on: processor.node.shards[mutations[0].shard])
-        }
-        guard !mutations.isEmpty else { return completion(StatementOutcome(.success(.void))) }
-        let completion = completion
-        let gate = Countdown<WriteError>(mutations.count) { error in
-            completion(StatementOutcome(WriteExecution.result(error)))
-        }
-        for mutation in mutations {
-            processor.node.shards[mutation.shard].run { shard in
-                mutation.bytes.withView { view in shard.store.write(view) { gate.finish($0) } }
-            }
-        }
+    /// The same for another completion.
+    func completing(with completion: @escaping QueryProcessor.Completion) -> WriteExecution {
+        WriteExecution(
+            processor: processor,
+            consistency: consistency,
+            type: type,
+            completion: completion
+        )
     }
 
     static func result(_ error: WriteError?) -> Result<StatementResult, CQLError> {
@@ -111,30 +121,46 @@ struct WriteExecution: Sendable {
         guard partitions.count == 1, let partition = partitions.first else {
             throw .notYet("changing list elements of several partitions at once")
         }
-        let token = partition.withView { Key.token(of: $0) }
         let processor = processor
-        let completion = completion
-        processor.node.shard(of: token).run { shard in
-            shard.store.read { () throws(CQLError) in
-                try shard.requireRoom()
-                // A conditional write takes the server's time: its order is that of the shard.
-                return try processor.bind(
-                    statement,
-                    parameters.values,
-                    timestamp: plan.condition.isConditional ? nil : parameters.defaultTimestamp,
-                    nowInSeconds: parameters.nowInSeconds
-                ) { (bindings) throws(CQLError) in
+        let isConditional = plan.condition.isConditional
+        // A conditional write takes the server's time: its order is that of the shard, or of Paxos.
+        let bound = { @Sendable (
+            timestamp: Int64?,
+            body: (borrowing Bindings) throws(CQLError) -> ConditionalWrite
+        ) throws(CQLError) -> ConditionalWrite in
+            try processor.bind(
+                statement,
+                parameters.values,
+                timestamp: timestamp ?? (isConditional ? nil : parameters.defaultTimestamp),
+                nowInSeconds: parameters.nowInSeconds,
+                body
+            )
+        }
+        PartitionWrite(
+            processor: processor,
+            table: plan.table,
+            partition: partition,
+            isConditional: isConditional,
+            consistency: consistency,
+            serialConsistency: parameters.serialConsistency ?? .serial,
+            type: type,
+            completion: completion,
+            keys: { () throws(CQLError) in
+                try processor.bind(statement, parameters) { (bindings) throws(CQLError) in
+                    try ConditionalWrite.keys([(plan, copy bindings)], partition: partition, processor)
+                }
+            },
+            evaluate: { (rows, timestamp) throws(CQLError) in
+                try bound(timestamp) { (bindings) throws(CQLError) in
                     try ConditionalWrite.evaluate(
-                        [(plan, bindings)],
+                        [(plan, copy bindings)],
                         partition: partition,
-                        on: shard,
+                        rows,
                         processor
                     )
                 }
-            } done: {
-                ConditionalWrite.finish($0, on: shard, completion)
             }
-        }
+        ).start()
     }
 }
 
@@ -150,40 +176,47 @@ extension Shard {
     }
 }
 
-/// A mutation and the shard that it is for.
+/// A mutation and where it goes.
 struct ShardMutation: Sendable {
-    let shard: Int
+    let target: WriteTarget
     let bytes: [UInt8]
 }
 
 /// Encodes writes that need no read.
 enum ShardMutations {
-    /// The mutations of a write, one for each shard that it touches.
+    /// The mutations of a write, one for each place that they go to.
     static func make(
         _ plan: WritePlan,
         _ bindings: borrowing Bindings,
-        _ node: Node,
+        _ processor: QueryProcessor,
         _ builder: WriteBuilder
     ) throws(CQLError) -> [ShardMutation] {
+        let keyspace = plan.table.keyspace
         if plan.restrictions.namesOnePartition {
             builder.mutation.removeAll()
             let token = try builder.addOne(plan, bindings)
             if builder.mutation.isEmpty { return [] }
-            let shard = node.shardMap.shard(of: token)
-            return [ShardMutation(shard: shard, bytes: builder.mutation.bytes.array)]
+            let target = processor.target(of: token, keyspace: keyspace)
+            return [ShardMutation(target: target, bytes: builder.mutation.bytes.array)]
         }
-        var byShard: [Int: [UInt8]] = [:]
+        var byTarget: [WriteTarget: [UInt8]] = [:]
         for partition in try partitions(plan, bindings) {
             builder.mutation.removeAll()
             try partition.withView { (view) throws(CQLError) in
                 try builder.add(plan, partition: view, bindings) { (_) throws(CQLError) in nil }
             }
-            let shard = partition.withView { node.shardMap.shard(of: Key.token(of: $0)) }
-            byShard[shard, default: []] += builder.mutation.bytes.array
+            let token = partition.withView { Key.token(of: $0) }
+            let target = processor.target(of: token, keyspace: keyspace)
+            byTarget[target, default: []] += builder.mutation.bytes.array
         }
-        return byShard.sorted { $0.key < $1.key }
+        return inOrder(byTarget)
+    }
+
+    /// Mutations by where they go, without those that are empty.
+    static func inOrder(_ byTarget: [WriteTarget: [UInt8]]) -> [ShardMutation] {
+        byTarget.sorted { $0.key < $1.key }
             .filter { !$0.value.isEmpty }
-            .map { ShardMutation(shard: $0.key, bytes: $0.value) }
+            .map { ShardMutation(target: $0.key, bytes: $0.value) }
     }
 
     /// The partition parts of the keys that a write names.

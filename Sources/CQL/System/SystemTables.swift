@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Bytes
+internal import Cluster
 internal import Environment
 internal import Model
+internal import Node
 internal import Storage
 
 /// Makes the rows of the system tables, from the schema and what the node knows of itself.
@@ -10,6 +12,8 @@ struct SystemTables {
     let context: SystemContext
     let tasks: BackgroundTasks
     let clock: any Clock
+    /// What is known of other nodes; nil when there are none.
+    let coordinator: Coordinator?
     /// What is known to be damaged.
     let damages: [Quarantine.Damage]
     /// How far an index is built.
@@ -19,6 +23,7 @@ struct SystemTables {
         context: SystemContext,
         tasks: BackgroundTasks,
         clock: any Clock,
+        coordinator: Coordinator? = nil,
         damages: [Quarantine.Damage] = [],
         progress: @escaping @Sendable (IndexSchema, TableSchema) -> IndexBuilds.Progress = { _, _ in
             IndexBuilds.Progress()
@@ -27,6 +32,7 @@ struct SystemTables {
         self.context = context
         self.tasks = tasks
         self.clock = clock
+        self.coordinator = coordinator
         self.damages = damages
         self.progress = progress
     }
@@ -40,6 +46,7 @@ struct SystemTables {
         switch table.keyspace {
         case "system":
             if table.name == "local" { rows.append(local(schema.version)) }
+            if table.name == "peers" || table.name == "peers_v2" { appendPeers(to: &rows) }
             if table.name == "IndexInfo" { appendBuiltIndexes(schema, to: &rows) }
         case "system_schema":
             let listed = Self.keyspaces(schema) { !SystemSchema.listedAsVirtual.contains($0) }
@@ -61,7 +68,10 @@ struct SystemTables {
     }
 
     private func local(_ schemaVersion: UUID) -> VirtualRows.Row {
-        [
+        let view = coordinator?.view
+        let record = view.flatMap { $0.node($0.local) }
+        let version = view.flatMap { coordinator?.schemaVersion(of: $0.local) } ?? schemaVersion
+        return [
             "key": ValueCoding.text("local"),
             "bootstrapped": ValueCoding.text("COMPLETED"),
             "broadcast_address": context.listenAddress,
@@ -79,9 +89,33 @@ struct SystemTables {
             "release_version": ValueCoding.text(SystemContext.releaseVersion),
             "rpc_address": context.rpcAddress,
             "rpc_port": ValueCoding.int32(context.rpcPort),
-            "schema_version": ValueCoding.uuid(schemaVersion),
-            "tokens": Self.set(context.tokens.map(\.description)),
+            "schema_version": ValueCoding.uuid(version),
+            "tokens": Self.set((record?.tokens ?? context.tokens).map(\.description)),
         ]
+    }
+
+    /// The other nodes that own tokens: drivers connect to them.
+    private func appendPeers(to rows: inout VirtualRows) {
+        guard let coordinator else { return }
+        let view = coordinator.view
+        for node in view.nodes where node.id != view.local && node.state.ownsTokens {
+            var row: VirtualRows.Row = [
+                "peer": node.address.ip,
+                "peer_port": ValueCoding.int32(Int32(node.address.port)),
+                "data_center": ValueCoding.text(node.location.dataCenter),
+                "host_id": ValueCoding.uuid(node.id.uuid),
+                "native_address": node.clientAddress.ip,
+                "native_port": ValueCoding.int32(Int32(node.clientAddress.port)),
+                "rpc_address": node.clientAddress.ip,
+                "rack": ValueCoding.text(node.location.rack),
+                "release_version": ValueCoding.text(SystemContext.releaseVersion),
+                "tokens": Self.set(node.tokens.map(\.description)),
+            ]
+            if let version = coordinator.schemaVersion(of: node.id) {
+                row["schema_version"] = ValueCoding.uuid(version)
+            }
+            rows.append(row)
+        }
     }
 
     /// As Cassandra has it, the column table_name has the keyspace's name.

@@ -128,6 +128,7 @@ package final class EmbeddedImportTarget: ImportTarget {
                 case .success: continuation.resume(returning: nil)
                 case .failure(.storage(let error)):
                     continuation.resume(returning: .failure("\(error)"))
+                case .failure(.cluster(let text)): continuation.resume(returning: .failure(text))
                 }
             }
         }

@@ -9,6 +9,23 @@ package struct Configuration: Sendable, Equatable {
     package var dataCenter = "datacenter1"
     package var rack = "rack1"
 
+    /// A file as GossipingPropertyFileSnitch reads it, which names data center and rack; nil for none.
+    package var rackDCFile: String?
+    /// The nodes to ask for the cluster at first, separated by commas; nil for a node on its own.
+    package var seeds: String?
+    /// Where other nodes reach this one; nil for `rpcAddress`.
+    package var listenAddress: String?
+    package var storagePort = 7000
+    package var tokenCount = 16
+    /// Tokens separated by commas; nil to have them chosen.
+    package var initialToken: String?
+    /// The address of a dead node whose place this one takes.
+    package var replaceAddress: String?
+    package var readRequestTimeout = Duration.seconds(5)
+    package var rangeRequestTimeout = Duration.seconds(10)
+    package var writeRequestTimeout = Duration.seconds(2)
+    package var casContentionTimeout = Duration.seconds(2)
+
     package var dataDirectory = "tholos-data"
     /// How many shards share the data; nil for one a core.
     package var shardCount: Int?

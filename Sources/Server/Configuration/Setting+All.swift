@@ -29,6 +29,78 @@ extension Setting {
                     \.rack,
                     "The rack in that data centre."
                 ),
+                .text(
+                    "rackdc_file",
+                    \.rackDCFile,
+                    absent: "none",
+                    "A cassandra-rackdc.properties that names data centre and rack in their place."
+                ),
+            ]
+        ),
+        Section(
+            title: "The cluster",
+            settings: [
+                .text(
+                    "seeds",
+                    \.seeds,
+                    absent: "none",
+                    "Nodes to ask for the cluster at first, as in 10.0.0.1,10.0.0.2:7000; the first"
+                        + " node of a cluster names itself. Without seeds a node is on its own."
+                ),
+                .text(
+                    "listen_address",
+                    \.listenAddress,
+                    absent: "rpc_address",
+                    "The address where other nodes reach this one."
+                ),
+                .number(
+                    "storage_port",
+                    \.storagePort,
+                    1...65535,
+                    "The port where other nodes reach this one."
+                ),
+                .number(
+                    "num_tokens",
+                    \.tokenCount,
+                    1...1536,
+                    "How many tokens the node gets when it joins."
+                ),
+                .text(
+                    "initial_token",
+                    \.initialToken,
+                    absent: "none",
+                    "The tokens that the node gets when it joins, in place of chosen ones."
+                ),
+                .text(
+                    "replace_address_first_boot",
+                    \.replaceAddress,
+                    absent: "none",
+                    "The dead node whose place a new node takes."
+                ),
+                .duration(
+                    "read_request_timeout",
+                    \.readRequestTimeout,
+                    .milliseconds(10)...(.seconds(600)),
+                    "How long a coordinator waits for replicas that read one partition."
+                ),
+                .duration(
+                    "range_request_timeout",
+                    \.rangeRequestTimeout,
+                    .milliseconds(10)...(.seconds(600)),
+                    "How long a coordinator waits for replicas that scan."
+                ),
+                .duration(
+                    "write_request_timeout",
+                    \.writeRequestTimeout,
+                    .milliseconds(10)...(.seconds(600)),
+                    "How long a coordinator waits for replicas that write."
+                ),
+                .duration(
+                    "cas_contention_timeout",
+                    \.casContentionTimeout,
+                    .milliseconds(10)...(.seconds(600)),
+                    "How long a conditional write or a serial read goes on trying."
+                ),
             ]
         ),
         Section(
@@ -205,7 +277,6 @@ extension Setting {
     private static let namesOfCassandra = [
         "data_file_directories": "data_directory",
         "commitlog_directory": "data_directory",
-        "listen_address": "rpc_address",
         "memtable_heap_space": "memtable_space",
         "memtable_heap_space_in_mb": "memtable_space",
         "memtable_offheap_space": "memtable_space",

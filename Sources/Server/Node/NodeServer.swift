@@ -15,13 +15,16 @@ package final class NodeServer: Sendable {
     private let loops: ShardLoops
     private let pools: [ThreadPoolExecutor]
     private let cql: CQLServer
+    private let cluster: ClusterPart?
 
     private init(
         node: Node,
         loops: ShardLoops,
         pools: [ThreadPoolExecutor],
-        cql: CQLServer
+        cql: CQLServer,
+        cluster: ClusterPart?
     ) {
+        self.cluster = cluster
         self.node = node
         self.loops = loops
         self.pools = pools
@@ -39,10 +42,13 @@ package final class NodeServer: Sendable {
         configuration.concurrentCompactors ?? max(2, processorCount)
     }
 
-    /// Opens the data folder and starts the listeners.
+    /// Opens the data folder, joins the cluster and starts the listeners.
+    ///
+    /// - Parameter notice: told of what goes on among the nodes, in sentences.
     package static func start(
         _ configuration: Configuration,
-        processorCount: Int
+        processorCount: Int,
+        notice: @escaping @Sendable (String) -> Void = { _ in }
     ) async throws -> NodeServer {
         let shardCount = configuration.shardCount ?? processorCount
         let loops = ShardLoops(count: shardCount)
@@ -84,6 +90,17 @@ package final class NodeServer: Sendable {
         ) { notice in
             box.server.withLock { $0 }?.broadcast(.schemaChange(notice))
         }
+        let cluster = try await ClusterPart.start(configuration, node, loops, notice: notice)
+        if let cluster {
+            cluster.member.onEvent { event in
+                box.server.withLock { $0 }?.broadcast(Event(event))
+            }
+            cluster.member.onSchemaChange { edits in
+                let server = box.server.withLock { $0 }
+                for notice in SchemaNotice.notices(of: edits) { server?.broadcast(.schemaChange(notice)) }
+            }
+            await cluster.ready()
+        }
         let replayed = await withCheckedContinuation { continuation in
             BatchLog.replay(node) { continuation.resume(returning: $0) }
         }
@@ -101,12 +118,13 @@ package final class NodeServer: Sendable {
             handler: RequestHandler(processor)
         )
         box.server.withLock { $0 = cql }
-        return NodeServer(node: node, loops: loops, pools: pools, cql: cql)
+        return NodeServer(node: node, loops: loops, pools: pools, cql: cql, cluster: cluster)
     }
 
     /// Finishes the requests that are in work, flushes everything and closes the files.
     package func stop() async throws(StorageError) {
         await cql.shutdown()
+        await cluster?.stop()
         let failure = await withCheckedContinuation { continuation in
             node.close { continuation.resume(returning: $0) }
         }

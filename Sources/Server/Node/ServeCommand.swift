@@ -36,6 +36,12 @@ package struct ServeCommand: AsyncParsableCommand {
     @Option(name: .long, help: "The number of shards.")
     var shards: Int?
 
+    @Option(name: .long, help: "Nodes to ask for the cluster, separated by commas; the first names itself.")
+    var seeds: String?
+
+    @Option(name: .long, help: "The address where other nodes reach this one.")
+    var listen: String?
+
     @Option(name: .long, help: "A configuration file; conf/tholos.yaml lists every setting.")
     var config: String?
 
@@ -48,7 +54,8 @@ package struct ServeCommand: AsyncParsableCommand {
         do {
             server = try await NodeServer.start(
                 settings,
-                processorCount: ProcessInfo.processInfo.activeProcessorCount
+                processorCount: ProcessInfo.processInfo.activeProcessorCount,
+                notice: { text in FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
             )
         } catch {
             throw Failure(description: "the node can't start: \(error)")
@@ -84,6 +91,7 @@ package struct ServeCommand: AsyncParsableCommand {
                 shardAwarePort.map { String($0) }
             ),
             ("num_shards", "--shards", shards.map { String($0) }),
+            ("seeds", "--seeds", seeds), ("listen_address", "--listen", listen),
         ]
         for (name, flag, value) in flags {
             if let value { try settings.set(name, to: value, origin: .option(flag)) }

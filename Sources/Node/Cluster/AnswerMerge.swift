@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import Cluster
+internal import Model
+package import Storage
+
+/// What the answers of several replicas to one read come to.
+package struct MergedAnswers: Sendable {
+    /// All entries of all answers, as far as all of them go.
+    package let memtable: Memtable
+    /// How far that is; nil for all of the run.
+    package let horizon: [UInt8]?
+    /// What each replica lacks of it, as a mutation; those that lack nothing are left out.
+    let repairs: [(id: NodeID, mutation: [UInt8])]
+}
+
+/// Merges answers, and finds out what each replica lacks.
+enum AnswerMerge {
+    /// The memory that answers may take, merged: far above what a page asks for.
+    private static let capacity = 256 << 20
+
+    /// The memtable of one answer.
+    static func memtable(_ answer: ReadAnswer.Data) throws(MalformedBytes) -> Memtable {
+        let memtable = Memtable(capacity: max(answer.mutation.count * 8, 1 << 16))
+        try apply(answer.mutation, to: memtable)
+        return memtable
+    }
+
+    /// - Parameter run: what was read, without limits.
+    static func merge(
+        _ answers: [(id: NodeID, data: ReadAnswer.Data)],
+        _ run: ReplicaRead.Run,
+        _ table: TableSchema
+    ) throws(MalformedBytes) -> MergedAnswers {
+        let bytes = answers.reduce(0) { $0 + $1.data.mutation.count }
+        let memtable = Memtable(capacity: min(max(bytes * 8, 1 << 16), capacity))
+        var own: [Memtable] = []
+        for answer in answers {
+            own.append(try Self.memtable(answer.data))
+            try apply(answer.data.mutation, to: memtable)
+        }
+        let horizon = nearest(answers.compactMap(\.data.horizon), isReversed: run.isReversed)
+        let common = cut(run, to: horizon)
+        var repairs: [(id: NodeID, mutation: [UInt8])] = []
+        do throws(StorageError) {
+            let wanted = try ReplicaRead.read(common, of: memtable, table)
+            for (answer, own) in zip(answers, own) {
+                let had = try ReplicaRead.read(common, of: own, table)
+                guard had.digest != wanted.digest else { continue }
+                let lacking = try difference(wanted.mutation, had.mutation)
+                if !lacking.isEmpty { repairs.append((answer.id, lacking)) }
+            }
+        } catch {
+            invariantFailure("entries that were merged in memory can't be read: \(error)")
+        }
+        return MergedAnswers(memtable: memtable, horizon: horizon, repairs: repairs)
+    }
+
+    /// The run up to a horizon.
+    static func cut(_ run: ReplicaRead.Run, to horizon: [UInt8]?) -> ReplicaRead.Run {
+        guard let horizon else { return run }
+        var cut = run
+        cut.bounds = run.isReversed
+            ? KeyBounds(lower: horizon, upper: run.bounds.upper)
+            : KeyBounds(lower: run.bounds.lower, upper: horizon + [0])
+        return cut
+    }
+
+    private static func nearest(_ horizons: [[UInt8]], isReversed: Bool) -> [UInt8]? {
+        horizons.min { a, b in
+            let order = a.withView { a in b.withView { a.compare($0) } }
+            return isReversed ? order > 0 : order < 0
+        }
+    }
+
+    private static func apply(_ mutation: [UInt8], to memtable: Memtable) throws(MalformedBytes) {
+        try mutation.withView { (view) throws(MalformedBytes) in
+            var reader = MutationReader(view)
+            while let group = try reader.nextGroup() {
+                for _ in 0..<group.count {
+                    let (key, value) = try reader.nextEntry()
+                    guard try memtable.apply(key: key, value: value) else {
+                        throw MalformedBytes(offset: 0, expected: "an answer that fits into memory")
+                    }
+                }
+            }
+        }
+    }
+
+    /// The entries of `wanted` that aren't the same in `had`.
+    private static func difference(
+        _ wanted: [UInt8],
+        _ had: [UInt8]
+    ) throws(StorageError) -> [UInt8] {
+        do throws(MalformedBytes) {
+            var known: [[UInt8]: [[UInt8]]] = [:]
+            try each(had) { _, key, value in known[key.array, default: []].append(value.array) }
+            var writer = MutationWriter(capacity: 256)
+            var isEmpty = true
+            try each(wanted) { table, key, value in
+                if known[key.array]?.contains(value.array) == true { return }
+                if isEmpty { writer.begin(table: table) }
+                isEmpty = false
+                writer.add(key: key, value: value)
+            }
+            return isEmpty ? [] : writer.bytes.array
+        } catch {
+            invariantFailure("a mutation that was made here is malformed: \(error)")
+        }
+    }
+
+    private static func each(
+        _ mutation: [UInt8],
+        _ body: (UUID, ByteView, ByteView) -> Void
+    ) throws(MalformedBytes) {
+        try mutation.withView { (view) throws(MalformedBytes) in
+            var reader = MutationReader(view)
+            while let group = try reader.nextGroup() {
+                for _ in 0..<group.count {
+                    let (key, value) = try reader.nextEntry()
+                    body(group.storageID, key, value)
+                }
+            }
+        }
+    }
+}

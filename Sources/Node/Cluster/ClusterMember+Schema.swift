@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Cluster
+internal import Environment
+internal import Model
+internal import Storage
+
+/// The way of the cluster's schema to the node's shards, one state after the other.
+struct SchemaAdoption {
+    /// The epoch whose schema all shards have.
+    var epoch: UInt64 = 0
+    var isRunning = false
+    /// Called when the epoch has been reached.
+    var waiting: [(epoch: UInt64, body: @Sendable () -> Void)] = []
+    /// The versions that this node's own statements led to, and that it has yet to adopt.
+    var own: Set<UUID> = []
+}
+
+extension ClusterMember {
+    private static let planTries = 20
+
+    /// Carries the metadata's schema to the node.
+    func adoptSchema() {
+        guard !adoption.isRunning, !isStopped, group.metadata.epoch > adoption.epoch else { return }
+        adoption.isRunning = true
+        let metadata = group.metadata
+        node.follow(metadata.schema) { [self] result in
+            control.execute { [self] in
+                adoption.isRunning = false
+                switch result {
+                case .success(let edits):
+                    adoption.epoch = metadata.epoch
+                    coordinator.note(schemaVersion: metadata.schema.version)
+                    gossip.adopt(schemaVersion: metadata.schema.version)
+                    let isOwn = adoption.own.contains(metadata.schema.version)
+                    if !edits.isEmpty, !isOwn { tell(of: edits) }
+                    let ready = adoption.waiting.filter { $0.epoch <= metadata.epoch }
+                    adoption.waiting.removeAll { $0.epoch <= metadata.epoch }
+                    for (_, body) in ready { body() }
+                    adoptSchema()
+                case .failure(let error):
+                    notice("The schema of epoch \(metadata.epoch) can't be kept: \(error); tried again")
+                    control.schedule(after: 1_000_000_000) { [self] in adoptSchema() }
+                }
+            }
+        }
+    }
+
+    /// Calls `body` on the control executor when the node has the schema of the latest epoch.
+    func whenAdopted(_ body: @escaping @Sendable () -> Void) {
+        if adoption.epoch >= group.metadata.epoch { return body() }
+        adoption.waiting.append((group.metadata.epoch, body))
+        adoptSchema()
+    }
+
+    /// Changes the schema of the cluster; see `Node.changeSchema`.
+    func changeSchema<Failure: Error>(
+        _ plan: @escaping @Sendable (Schema) throws(Failure) -> [SchemaEdit],
+        done: @escaping @Sendable (Result<Schema, SchemaChangeError<Failure>>) -> Void
+    ) {
+        control.execute { [self] in
+            whenAdopted { [self] in attempt(plan, tries: 0, done) }
+        }
+    }
+
+    private func attempt<Failure: Error>(
+        _ plan: @escaping @Sendable (Schema) throws(Failure) -> [SchemaEdit],
+        tries: Int,
+        _ done: @escaping @Sendable (Result<Schema, SchemaChangeError<Failure>>) -> Void
+    ) {
+        let schema = node.schema
+        let edits: [SchemaEdit]
+        do throws(Failure) {
+            edits = try plan(schema)
+        } catch {
+            return done(.failure(.refused(error)))
+        }
+        guard !edits.isEmpty else { return done(.success(schema)) }
+        let random = node.environment.random
+        let version = UUID(random: random.next(), random.next())
+        adoption.own.insert(version)
+        let change = MetadataChange.schema(
+            edits,
+            base: group.metadata.schema.epoch,
+            version: version
+        )
+        propose(change) { [self] result in
+            whenAdopted { [self] in adoption.own.remove(version) }
+            switch result {
+            case .success: whenAdopted { [self] in done(.success(node.schema)) }
+            case .failure(.refused(.schemaChanged)) where tries < Self.planTries:
+                whenAdopted { [self] in attempt(plan, tries: tries + 1, done) }
+            case .failure(let failure): done(.failure(.cluster(Self.sentence(failure))))
+            }
+        }
+    }
+
+    private static func sentence(_ failure: MetadataFailure) -> String {
+        switch failure {
+        case .refused(let refusal): "the schema change isn't possible: \(refusal)"
+        case .timeout(let mayBeDecided):
+            "no majority of the nodes that keep the metadata log answered in time; "
+                + (mayBeDecided
+                    ? "the change may still happen: look at the schema before it is tried again"
+                    : "nothing was changed; try again when they are up")
+        case .overloaded: "too many schema changes are waiting on this node; try again"
+        case .stopped: "this node takes no part in the metadata log; restart it, or ask another"
+        }
+    }
+}

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Bytes
+package import Cluster
+internal import Environment
+package import Model
+internal import Storage
+import Synchronization
+
+/// Carries reads and writes to the replicas of their partitions, and answers what other coordinators ask of
+/// this node.
+///
+/// Each request is owned by the shard on which it begins: its operation, a machine of `Cluster`, is driven on
+/// that shard's executor, and answers are brought there. Requests for which this node is the only replica
+/// needn't come here.
+package final class Coordinator: Sendable {
+    package let options: CoordinatorOptions
+    let node: Node
+    let network: any Network
+    let replica: ReplicaService
+    let hints: any HintSink
+    private let pending: [PendingRequests]
+    private let state: Mutex<State>
+    /// Takes the messages that aren't requests of clients' data: gossip, the metadata log.
+    private let control: @Sendable (NodeAddress, InternodeMessage) -> Void
+    /// Calls back when this node has caught up with an epoch that another node is at, or can't for now.
+    private let catchUp: @Sendable (UInt64, NodeAddress, @escaping @Sendable () -> Void) -> Void
+
+    private struct State {
+        var view: ClusterView
+        var alive: Set<NodeID> = []
+        /// The schema that this node's shards have.
+        var schemaVersion: UUID?
+        /// The schemas that the others have, as they say.
+        var schemas: [NodeID: UUID] = [:]
+    }
+
+    init(
+        node: Node,
+        network: any Network,
+        view: ClusterView,
+        hints: any HintSink,
+        options: CoordinatorOptions,
+        control: @escaping @Sendable (NodeAddress, InternodeMessage) -> Void,
+        catchUp: @escaping @Sendable (UInt64, NodeAddress, @escaping @Sendable () -> Void) -> Void
+    ) {
+        self.catchUp = catchUp
+        self.node = node
+        self.network = network
+        self.hints = hints
+        self.options = options
+        self.control = control
+        replica = ReplicaService(node)
+        state = Mutex(State(view: view))
+        let environment = node.environment
+        pending = node.shards.map {
+            PendingRequests(
+                shard: $0.index,
+                executor: $0.executor,
+                clock: environment.clock,
+                seed: environment.random.next()
+            )
+        }
+    }
+
+    /// Begins to take messages.
+    func listen() {
+        network.receive { [weak self] address, bytes in self?.receive(bytes, from: address) }
+    }
+
+    // MARK: The cluster
+
+    /// The cluster as of the last epoch that this node has applied.
+    package var view: ClusterView { state.withLock { $0.view } }
+
+    func adopt(_ view: ClusterView) {
+        state.withLock { if view.epoch >= $0.view.epoch { $0.view = view } }
+    }
+
+    /// Notes whether a node answers.
+    func note(_ id: NodeID, isAlive: Bool) {
+        state.withLock { state in
+            if isAlive {
+                state.alive.insert(id)
+            } else {
+                state.alive.remove(id)
+            }
+        }
+    }
+
+    /// Whether a node gives signs of life.
+    package func isAlive(_ id: NodeID) -> Bool {
+        state.withLock { $0.alive.contains(id) || id == $0.view.local }
+    }
+
+    /// Notes the schema that this node's shards have.
+    func note(schemaVersion: UUID) { state.withLock { $0.schemaVersion = schemaVersion } }
+
+    /// Notes the schema that another node says it has.
+    func note(schemaOf id: NodeID, _ text: String?) {
+        guard let version = text.flatMap({ UUID($0) }) else { return }
+        state.withLock { $0.schemas[id] = version }
+    }
+
+    /// The version of the schema that a node has; nil if it isn't known.
+    package func schemaVersion(of id: NodeID) -> UUID? {
+        state.withLock { id == $0.view.local ? $0.schemaVersion : $0.schemas[id] }
+    }
+
+    /// The replicas of a token: this node first, then those of its data center, then by distance on the
+    /// ring.
+    func replicas(
+        of token: Token,
+        _ placement: ClusterView.Placement,
+        in view: ClusterView
+    ) -> [Replica] {
+        let set = placement.map.replicas(of: token)
+        let alive = state.withLock { $0.alive }
+        let make = { (id: NodeID, isPending: Bool) in
+            Replica(
+                id,
+                dataCenter: view.node(id)?.location.dataCenter ?? "",
+                isAlive: id == view.local || alive.contains(id),
+                isPending: isPending
+            )
+        }
+        let natural = set.natural.map { make($0, false) }
+        let own = natural.filter { $0.id == view.local }
+        let near = natural.filter { $0.id != view.local && $0.dataCenter == view.localDataCenter }
+        let far = natural.filter { $0.id != view.local && $0.dataCenter != view.localDataCenter }
+        return own + near + far + set.pending.map { make($0, true) }
+    }
+
+    // MARK: Requests
+
+    /// Writes a mutation of one partition to its replicas. On the executor of `owner`.
+    package func write(
+        _ mutation: [UInt8],
+        token: Token,
+        _ placement: ClusterView.Placement,
+        _ level: Consistency,
+        owner: Shard,
+        isRetry: Bool = false,
+        completion: @escaping @Sendable (ReplicaOutcome) -> Void
+    ) {
+        let view = view
+        let restart = { @Sendable [self] in
+            write(mutation, token: token, placement, level, owner: owner, isRetry: true, completion: completion)
+        }
+        let rule = ConsistencyRule(level, placement.factors, localDataCenter: view.localDataCenter)
+        WriteDriver(
+            operation: WriteOperation(rule, replicas: replicas(of: token, placement, in: view)),
+            mutation: mutation,
+            token: token,
+            view: view,
+            requests: pending[owner.index],
+            coordinator: self,
+            owner: owner,
+            restart: isRetry ? nil : restart,
+            completion: completion
+        ).start()
+    }
+
+    /// Reads a run of keys that all have the same replicas as `token`. On the executor of `owner`.
+    package func read(
+        _ request: ReadRequest,
+        of table: TableSchema,
+        token: Token,
+        _ placement: ClusterView.Placement,
+        _ level: Consistency,
+        owner: Shard,
+        isRetry: Bool = false,
+        completion: @escaping @Sendable (Result<MergedAnswers, ReadRefusal>) -> Void
+    ) {
+        let view = view
+        let restart = { @Sendable [self] in
+            read(
+                request,
+                of: table,
+                token: token,
+                placement,
+                level,
+                owner: owner,
+                isRetry: true,
+                completion: completion
+            )
+        }
+        let rule = ConsistencyRule(level, placement.factors, localDataCenter: view.localDataCenter)
+        ReadDriver(
+            operation: ReadOperation(rule, candidates: replicas(of: token, placement, in: view)),
+            request: request,
+            table: table,
+            view: view,
+            requests: pending[owner.index],
+            coordinator: self,
+            owner: owner,
+            restart: isRetry ? nil : restart,
+            completion: completion
+        ).start()
+    }
+
+    /// Performs a conditional write or a serial read. On the executor of `owner`.
+    package func perform(
+        _ operation: PaxosOperation,
+        _ placement: ClusterView.Placement,
+        owner: Shard,
+        completion: @escaping @Sendable (PaxosResult) -> Void
+    ) {
+        let view = view
+        let token = operation.partition.withView { Key.token(of: $0) }
+        PaxosDriver(
+            operation,
+            replicas: replicas(of: token, placement, in: view),
+            view: view,
+            factors: placement.factors,
+            requests: pending[owner.index],
+            coordinator: self,
+            owner: owner,
+            completion: completion
+        ).start()
+    }
+
+    /// Writes a mutation to each of some nodes; `done` is called with nil when all have it.
+    func deliver(
+        _ mutation: [UInt8],
+        to ids: [NodeID],
+        owner: Shard,
+        done: @escaping @Sendable (String?) -> Void
+    ) {
+        owner.run { [self] _ in
+            Delivery(mutation, to: ids, self, pending[owner.index], done: done).start()
+        }
+    }
+
+    // MARK: Messages
+
+    func send(_ message: InternodeMessage, to id: NodeID, _ view: ClusterView) {
+        guard let address = view.node(id)?.address else { return }
+        network.send(message.bytes, to: address)
+    }
+
+    private func receive(_ bytes: [UInt8], from address: NodeAddress) {
+        let message: InternodeMessage
+        do throws(MalformedBytes) {
+            message = try bytes.withView { (view) throws(MalformedBytes) in
+                try InternodeMessage(decoding: view)
+            }
+        } catch {
+            // A peer of another version, or none of ours: what it wants can't be known.
+            return
+        }
+        switch message.kind {
+        case .writeAnswer, .readAnswer, .failure, .paxosAnswer, .repairAnswer, .streamAnswer:
+            let index = PendingRequests.shard(of: message.request)
+            guard index < node.shards.count else { return }
+            let requests = pending[index]
+            node.shards[index].executor.execute { requests.answer(message, from: address) }
+        case .write, .read, .paxos:
+            // The sender may know tables and nodes that this one has yet to hear of.
+            guard message.epoch > view.epoch else { return serve(message, from: address) }
+            catchUp(message.epoch, address) { [self] in serve(message, from: address) }
+        case .gossip, .metadata, .repair, .stream:
+            control(address, message)
+        }
+    }
+
+    /// Does as a replica what another node's coordinator asks for.
+    private func serve(_ message: InternodeMessage, from address: NodeAddress) {
+        let view = view
+        let answer = { @Sendable [network] (kind: MessageKind, body: [UInt8]) in
+            let answer = InternodeMessage(
+                kind,
+                request: message.request,
+                epoch: view.epoch,
+                body: body
+            )
+            network.send(answer.bytes, to: address)
+        }
+        guard message.epoch >= view.placementEpoch else {
+            let text = "the request is of epoch \(message.epoch), and rows have moved at epoch"
+                + " \(view.placementEpoch)"
+            return answer(.failure, RequestFailure(.staleEpoch, text).bytes)
+        }
+        replica.handle(message, answer: answer)
+    }
+
+    /// Begins anew what a replica refused since this node hadn't heard of something.
+    func retry(_ answer: InternodeMessage, from address: NodeAddress, _ body: @escaping @Sendable () -> Void) {
+        catchUp(answer.epoch, address, body)
+    }
+}
+
+/// Writes one mutation to several nodes, each of which has to have it.
+private final class Delivery: @unchecked Sendable {  // Owner: the shard's executor.
+    private let mutation: [UInt8]
+    private var missing: Set<NodeID>
+    private let coordinator: Coordinator
+    private let requests: PendingRequests
+    private let done: @Sendable (String?) -> Void
+    private var number: UInt64 = 0
+
+    init(
+        _ mutation: [UInt8],
+        to ids: [NodeID],
+        _ coordinator: Coordinator,
+        _ requests: PendingRequests,
+        done: @escaping @Sendable (String?) -> Void
+    ) {
+        self.mutation = mutation
+        missing = Set(ids)
+        self.coordinator = coordinator
+        self.requests = requests
+        self.done = done
+    }
+
+    func start() {
+        guard !missing.isEmpty else { return done(nil) }
+        let view = coordinator.view
+        number = requests.add(timeout: coordinator.options.writeTimeout) { [self] event in
+            switch event {
+            case .slow: break
+            case .timeout:
+                let names = missing.map(\.description).sorted().joined(separator: ", ")
+                done("no answer from \(names)")
+            case .answer(let message, let address):
+                guard let id = view.node(at: address), missing.contains(id) else { return }
+                if message.kind != .writeAnswer {
+                    let failure = RequestFailure(answer: message)
+                    // A table that was dropped since: there is nothing to be written.
+                    guard failure.reason == .incompatibleSchema else {
+                        requests.remove(number)
+                        return done(failure.text)
+                    }
+                }
+                missing.remove(id)
+                guard missing.isEmpty else { return }
+                requests.remove(number)
+                done(nil)
+            }
+        }
+        let request = WriteRequest(
+            timeout: coordinator.options.writeTimeout / 1000,
+            mutation: mutation
+        )
+        let message = InternodeMessage(.write, request: number, epoch: view.epoch, body: request.bytes)
+        for id in missing.sorted() { coordinator.send(message, to: id, view) }
+    }
+}
+
+/// Why a read through replicas gave nothing.
+package enum ReadRefusal: Error, Sendable {
+    case outcome(ReplicaOutcome)
+    /// A replica's answer can't be decoded.
+    case malformed(NodeID, MalformedBytes)
+}
+
+/// Keeps what a replica that can't be reached has missed, until it can.
+package protocol HintSink: AnyObject, Sendable {
+    /// Keeps a mutation for a node; `done` is called with true when it is durable, with false when it isn't
+    /// kept. On any thread.
+    func keep(_ mutation: [UInt8], for id: NodeID, done: @escaping @Sendable (Bool) -> Void)
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import Cluster
+internal import Environment
+internal import Model
+
+/// Drives the node's `Gossiper`: gives it time and messages, and carries to the coordinator who is alive. Used on
+/// the member's control executor only.
+final class GossipDriver: @unchecked Sendable {  // Owner: the member's control executor.
+    private static let interval: UInt64 = 1_000_000_000
+    /// How long a start waits for signs of life of others before it goes on without.
+    private static let startWait: UInt64 = 5_000_000_000
+
+    private(set) var gossiper: Gossiper
+    private var generator: SourceGenerator
+    private var startedAt: UInt64 = 0
+
+    init(_ node: Node, _ settings: ClusterSettings, _ metadata: ClusterMetadata) {
+        let clock = node.environment.clock
+        gossiper = Gossiper(
+            id: NodeID(node.hostID),
+            address: settings.address,
+            generation: UInt64(max(clock.secondsSinceEpoch(), 1)),
+            seeds: settings.seeds,
+            values: [
+                (.dataCenter, settings.location.dataCenter),
+                (.rack, settings.location.rack),
+                (.hostID, node.hostID.description),
+                (.clientAddress, settings.clientAddress.description),
+                (.shards, String(node.shards.count)),
+            ],
+            configuration: Gossiper.Configuration(cluster: settings.clusterName)
+        )
+        generator = SourceGenerator(node.environment.random)
+    }
+
+    func begin(_ member: ClusterMember) {
+        startedAt = member.node.environment.clock.monotonicNanoseconds()
+        round(member)
+    }
+
+    /// Whether it is known who is alive, as far as it will be soon.
+    func hasSettled(_ member: ClusterMember) -> Bool {
+        let view = member.coordinator.view
+        let others = view.nodes.filter { $0.id != view.local && $0.state.ownsTokens }
+        if others.allSatisfy({ gossiper.isAlive($0.id) }) { return true }
+        return member.node.environment.clock.monotonicNanoseconds() >= startedAt + Self.startWait
+    }
+
+    private func round(_ member: ClusterMember) {
+        guard !member.isStopped else { return }
+        let now = member.node.environment.clock.monotonicNanoseconds()
+        perform(gossiper.tick(now, using: &generator), member)
+        member.control.schedule(after: Self.interval) { member.gossip.round(member) }
+    }
+
+    func receive(_ body: [UInt8], from address: NodeAddress, _ member: ClusterMember) {
+        do throws(MalformedBytes) {
+            let message = try body.withView { (view) throws(MalformedBytes) in
+                try GossipMessage(decoding: view)
+            }
+            let now = member.node.environment.clock.monotonicNanoseconds()
+            let output = gossiper.receive(message, from: address, now: now, using: &generator)
+            perform(output, member)
+        } catch {
+            member.notice("A gossip message from \(address) can't be decoded: \(error)")
+        }
+    }
+
+    /// Says what the metadata log says of this node, and forgets who has left.
+    func adopt(_ view: ClusterView, _ member: ClusterMember) {
+        gossiper.set(.metadataEpoch, String(view.epoch))
+        if let state = view.node(view.local)?.state { gossiper.set(.status, "\(state)".uppercased()) }
+        for node in view.nodes where node.state == .left {
+            gossiper.quarantine(node.id)
+            member.hints.forget(node.id)
+        }
+        for node in view.nodes where node.id != view.local {
+            member.coordinator.note(node.id, isAlive: gossiper.isAlive(node.id))
+        }
+    }
+
+    func adopt(schemaVersion: UUID) {
+        gossiper.set(.schema, schemaVersion.description)
+    }
+
+    func stop(_ member: ClusterMember) { send(gossiper.shutdown(), member) }
+
+    private func perform(_ output: GossipOutput, _ member: ClusterMember) {
+        send(output.messages, member)
+        for event in output.events {
+            switch event {
+            case .alive(let id):
+                member.coordinator.note(id, isAlive: true)
+                member.hints.isAlive(id)
+                member.tellAlive(id, true)
+                learn(of: id, member)
+            case .down(let id):
+                member.coordinator.note(id, isAlive: false)
+                member.tellAlive(id, false)
+            case .changed(let id, .metadataEpoch): learn(of: id, member)
+            case .changed(let id, .schema): member.coordinator.note(schemaOf: id, gossiper.state(of: id)?[.schema])
+            case .restarted(let id):
+                learn(of: id, member)
+                member.hints.isAlive(id)
+            case .refused(let address, let reason):
+                member.notice("Gossip from \(address) is refused: \(reason)")
+            case .joined, .changed, .shutdown, .generationRaised: break
+            }
+        }
+    }
+
+    private func learn(of id: NodeID, _ member: ClusterMember) {
+        guard let state = gossiper.state(of: id) else { return }
+        member.coordinator.note(schemaOf: id, state[.schema])
+        guard let epoch = state[.metadataEpoch].flatMap({ UInt64($0) }) else { return }
+        member.learned(epoch: epoch, from: id, at: state.address)
+    }
+
+    private func send(_ envelopes: [GossipEnvelope], _ member: ClusterMember) {
+        for envelope in envelopes {
+            var writer = ByteWriter(capacity: 1024)
+            envelope.message.encode(to: &writer)
+            let epoch = member.group.metadata.epoch
+            let message = InternodeMessage(.gossip, epoch: epoch, body: writer.array)
+            member.network.send(message.bytes, to: envelope.destination)
+        }
+    }
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import Cluster
+internal import Environment
+internal import Model
+internal import Storage
+import Synchronization
+
+/// Carries the rows of ranges of tokens from those who own them to those who will.
+///
+/// Rows are read from a quorum of the owners, a stretch after the other, so that what any of them lacks is
+/// among it; whoever is to have them gets them as writes. It goes on where it was after a failure, and counts
+/// what it has done for the tools.
+package final class RangeTransfer: Sendable {
+    enum Purpose: Sendable {
+        /// This node gets the rows.
+        case fetch
+        /// Those for whom the ranges are pending get them.
+        case handOver
+        /// Nobody: all replicas are read, and what one of them lacks is repaired.
+        case repair
+    }
+
+    /// How far it has come.
+    package struct Progress: Sendable {
+        package var rangesTotal = 0
+        package var rangesDone = 0
+        package var bytes = 0
+        package var rows = 0
+        package var repairedBytes = 0
+    }
+
+    private struct Part: Sendable {
+        let table: TableSchema
+        let placement: ClusterView.Placement
+        let range: TokenRange
+        let pending: [NodeID]
+    }
+
+    private static let bytesMax = 256 << 10
+    private static let rowsMax = 2000
+    private static let retryDelay: UInt64 = 500_000_000
+    private static let triesMax = 20
+
+    private let coordinator: Coordinator
+    private let purpose: Purpose
+    private let parts: [Part]
+    private let level: Consistency
+    private let progressState: Mutex<Progress>
+
+    init(
+        member: ClusterMember,
+        purpose: Purpose,
+        keyspace: String? = nil,
+        table: String? = nil,
+        ranges: (ReplicaMap) -> [TokenRange]
+    ) {
+        coordinator = member.coordinator
+        self.purpose = purpose
+        level = purpose == .repair ? .all : .quorum
+        let view = member.coordinator.view
+        var parts: [Part] = []
+        for schema in member.node.schema.tables {
+            guard let placement = view.placement(of: schema.keyspace) else { continue }
+            if let keyspace, schema.keyspace != keyspace { continue }
+            if let table, schema.name != table { continue }
+            for range in ranges(placement.map) {
+                for part in placement.map.ranges(in: range) {
+                    parts.append(
+                        Part(
+                            table: schema,
+                            placement: placement,
+                            range: part.range,
+                            pending: part.replicas.pending
+                        )
+                    )
+                }
+            }
+        }
+        self.parts = parts
+        var progress = Progress()
+        progress.rangesTotal = parts.count
+        progressState = Mutex(progress)
+    }
+
+    package var progress: Progress { progressState.withLock { $0 } }
+
+    /// Begins; `done` is called with nil when all is where it should be, or with what stands against it.
+    func start(done: @escaping @Sendable (String?) -> Void) { go(0, nil, tries: 0, done) }
+
+    private func go(
+        _ index: Int,
+        _ from: [UInt8]?,
+        tries: Int,
+        _ done: @escaping @Sendable (String?) -> Void
+    ) {
+        guard index < parts.count else { return done(nil) }
+        let part = parts[index]
+        let bounds = KeyBounds(part.range)
+        let request = ReadRequest(
+            storageID: part.table.storageID,
+            bounds: KeyBounds(lower: from.map { $0 + [0] } ?? bounds.lower, upper: bounds.upper),
+            wantsStatic: false,
+            rowsMax: Self.rowsMax,
+            bytesMax: Self.bytesMax,
+            now: coordinator.node.environment.clock.secondsSinceEpoch(),
+            timeout: coordinator.options.rangeTimeout / 1000
+        )
+        let token = request.bounds.lower.withView { Key.token(of: $0) }
+        coordinator.node.shard(of: token).run { [self] shard in
+            coordinator.read(
+                request,
+                of: part.table,
+                token: token,
+                part.placement,
+                level,
+                owner: shard
+            ) { [self] result in
+                switch result {
+                case .success(let merged): take(merged, part, index, from, request, done)
+                case .failure(let refusal):
+                    retry(index, from, tries, "\(refusal)", done)
+                }
+            }
+        }
+    }
+
+    private func retry(
+        _ index: Int,
+        _ from: [UInt8]?,
+        _ tries: Int,
+        _ reason: String,
+        _ done: @escaping @Sendable (String?) -> Void
+    ) {
+        guard tries < Self.triesMax else { return done(reason) }
+        coordinator.node.shards[0].executor.schedule(after: Self.retryDelay) { [self] in
+            go(index, from, tries: tries + 1, done)
+        }
+    }
+
+    private func take(
+        _ merged: MergedAnswers,
+        _ part: Part,
+        _ index: Int,
+        _ from: [UInt8]?,
+        _ request: ReadRequest,
+        _ done: @escaping @Sendable (String?) -> Void
+    ) {
+        let next = { @Sendable [self] (failure: String?) in
+            if let failure { return retry(index, from, 0, failure, done) }
+            if let horizon = merged.horizon {
+                go(index, horizon, tries: 0, done)
+            } else {
+                progressState.withLock { $0.rangesDone += 1 }
+                go(index + 1, nil, tries: 0, done)
+            }
+        }
+        progressState.withLock { $0.repairedBytes += merged.repairs.reduce(0) { $0 + $1.mutation.count } }
+        guard purpose != .repair else { return next(nil) }
+        let run = AnswerMerge.cut(ReplicaRead.Run(request).unlimited, to: merged.horizon)
+        let mutation: [UInt8]
+        do throws(StorageError) {
+            let result = try ReplicaRead.read(run, of: merged.memtable, part.table)
+            mutation = result.mutation
+            progressState.withLock {
+                $0.bytes += mutation.count
+                $0.rows += result.rowCount
+            }
+        } catch {
+            invariantFailure("entries that were merged in memory can't be read: \(error)")
+        }
+        guard !mutation.isEmpty else { return next(nil) }
+        switch purpose {
+        case .fetch:
+            coordinator.replica.write(parts: mutation) { next($0?.text) }
+        case .handOver:
+            coordinator.deliver(mutation, to: part.pending, owner: coordinator.node.shards[0], done: next)
+        case .repair: break
+        }
+    }
+}
