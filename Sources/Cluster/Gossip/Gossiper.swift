@@ -70,7 +70,7 @@ package struct Gossiper: Sendable {
         package var roundInterval: UInt64 = 1_000_000_000
         /// The longest message that is sent, in bytes: at least 8,192. What doesn't fit waits for
         /// another round.
-        package var messageBytesMax = 16_384
+        package var messageBytesMax = 65_536
         /// The most nodes that are known; others aren't heard.
         package var nodeCountMax = 10_000
         /// The most nodes that are remembered as left.

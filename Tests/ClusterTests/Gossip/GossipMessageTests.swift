@@ -99,7 +99,7 @@ import Testing
                 using: &generator
             )
             let sent = output.messages + node.tick(step * 1_000_000, using: &generator).messages
-            for envelope in sent { #expect(Self.bytes(envelope.message).count <= 16_384) }
+            for envelope in sent { #expect(Self.bytes(envelope.message).count <= 65_536) }
         }
         #expect(taken > 1_000)
         #expect(node.states.count <= 10_000)

@@ -20,7 +20,7 @@ import Testing
             cluster.nodes[count - 1].set(.load, "new")
             let news = try cluster.rounds(max: 40) { $0.agrees(.load, of: count - 1, "new") }
             #expect(news ?? .max <= roundsMax, "\(count) nodes, news: \(news ?? -1)")
-            #expect(cluster.bytesMax <= 16_384)
+            #expect(cluster.bytesMax <= 65_536)
             print("gossip \(count) \(seed): \(rounds ?? -1) \(news ?? -1) \(cluster.bytesMax)")
         }
     }
@@ -32,7 +32,7 @@ import Testing
         cluster.loss = 0.1
         let rounds = try cluster.rounds(max: 120) { $0.isConverged }
         #expect(rounds ?? .max <= 80, "\(rounds ?? -1) rounds")
-        #expect(cluster.bytesMax <= 16_384)
+        #expect(cluster.bytesMax <= 65_536)
         cluster.nodes[count - 1].set(.load, "new")
         let news = try cluster.rounds(max: 40) { $0.agrees(.load, of: count - 1, "new") }
         #expect(news ?? .max <= 30, "\(news ?? -1) rounds")
