@@ -104,6 +104,11 @@ package final class FaultInjectingFileSystem: FileSystem, @unchecked Sendable { 
         try wrapped.rename(from, to: to)
     }
 
+    package func link(_ from: String, to: String) throws(FileError) {
+        try check(.link, to)
+        try wrapped.link(from, to: to)
+    }
+
     package func remove(_ path: String) throws(FileError) {
         try check(.remove, path)
         try wrapped.remove(path)

@@ -22,6 +22,11 @@ package protocol FileSystem: AnyObject, Sendable {
     /// Renames atomically, replacing the target. Durable only after `syncDirectory`.
     func rename(_ from: String, to: String) throws(FileError)
 
+    /// Gives a file a second name, a hard link: both name the same bytes until one is removed, and the
+    /// space is taken once. Fails with `.exists` if something has that name. Durable only after
+    /// `syncDirectory` of the new name's folder.
+    func link(_ from: String, to: String) throws(FileError)
+
     /// Removes a file. Durable only after `syncDirectory`.
     func remove(_ path: String) throws(FileError)
 
@@ -104,7 +109,7 @@ package protocol FileLock: AnyObject, Sendable {
 package struct FileError: Error, Equatable, CustomStringConvertible, Sendable {
     /// What was tried.
     package enum Operation: String, Sendable, CaseIterable {
-        case create, open, read, append, sync, close, rename, remove, list, examine, lock
+        case create, open, read, append, sync, close, rename, link, remove, list, examine, lock
         case createDirectory = "create folder"
         case removeDirectory = "remove folder"
         case syncDirectory = "sync folder"

@@ -62,6 +62,8 @@ extension MemoryFileSystem {
         let mode: Unsynced
         let survivors: [MemoryPendingChange]
         var used = 0
+        /// The copies of files that were met: one with several names stays one file.
+        private var copies: [ObjectIdentifier: MemoryFileNode] = [:]
 
         init(mode: Unsynced, survivors: [MemoryPendingChange]) {
             self.mode = mode
@@ -85,12 +87,25 @@ extension MemoryFileSystem {
                 case .directory(let node):
                     copy.entries[name] = .directory(directory(node, &generator))
                 case .file(let node):
-                    let bytes = survivingBytes(of: node, &generator)
-                    used += bytes.count
-                    copy.entries[name] = .file(MemoryFileNode(bytes: bytes, synced: bytes.count))
+                    copy.entries[name] = .file(file(node, &generator))
                 }
             }
             copy.durable = copy.entries
+            return copy
+        }
+
+        private mutating func file(
+            _ original: MemoryFileNode,
+            _ generator: inout some RandomNumberGenerator
+        ) -> MemoryFileNode {
+            if let copy = copies[ObjectIdentifier(original)] {
+                copy.linkCount += 1
+                return copy
+            }
+            let bytes = survivingBytes(of: original, &generator)
+            used += bytes.count
+            let copy = MemoryFileNode(bytes: bytes, synced: bytes.count)
+            copies[ObjectIdentifier(original)] = copy
             return copy
         }
 

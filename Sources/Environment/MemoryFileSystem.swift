@@ -124,6 +124,8 @@ package final class MemoryFileSystem: FileSystem, @unchecked Sendable {  // Stat
         guard source !== target || oldName != newName else { return }
         switch (node, target.entries[newName]) {
         case (_, nil): break
+        // Two names of one file: nothing happens, as POSIX says.
+        case (.file(let moved), .file(let replaced)) where moved === replaced: return
         case (.file, .file(let replaced)): unlink(.file(replaced))
         case (.directory, .directory(let replaced)) where replaced.entries.isEmpty: break
         case (.file, .directory): throw FileError(.rename, from, errno: EISDIR)
@@ -131,6 +133,16 @@ package final class MemoryFileSystem: FileSystem, @unchecked Sendable {  // Stat
         case (.directory, .directory): throw FileError(.rename, from, errno: ENOTEMPTY)
         }
         change([(source, oldName, nil), (target, newName, node)])
+    }
+
+    package func link(_ from: String, to: String) throws(FileError) {
+        lock.lock()
+        defer { lock.unlock() }
+        let (folder, name) = try place(.link, to)
+        let node = try file(.link, from)
+        guard folder.entries[name] == nil else { throw FileError(.link, to, errno: EEXIST) }
+        node.linkCount += 1
+        change([(folder, name, .file(node))])
     }
 
     package func remove(_ path: String) throws(FileError) {
@@ -261,7 +273,7 @@ extension MemoryFileSystem {
     func append(_ bytes: ByteView, to node: MemoryFileNode, path: String) throws(FileError) {
         lock.lock()
         defer { lock.unlock() }
-        guard node.isLinked else { return node.bytes.append(contentsOf: bytes.buffer) }
+        guard node.linkCount > 0 else { return node.bytes.append(contentsOf: bytes.buffer) }
         let room = min(bytes.count, max(0, limit - used))
         // A full disk takes what fits, as write(2) does.
         node.bytes.append(contentsOf: bytes.prefix(room).buffer)
@@ -281,8 +293,8 @@ extension MemoryFileSystem {
 
     private func unlink(_ node: MemoryNode?) {
         guard case .file(let node) = node else { return }
-        node.isLinked = false
-        used -= node.bytes.count
+        node.linkCount -= 1
+        if node.linkCount == 0 { used -= node.bytes.count }
     }
 
     private func parts(_ path: String) -> [String] {

@@ -5,8 +5,8 @@ final class MemoryFileNode {
     var bytes: [UInt8]
     /// How many of the bytes, from the start, are durable.
     var synced: Int
-    /// Whether a name leads to it: only then does it take up space.
-    var isLinked = true
+    /// How many names lead to it: only with one does it take up space.
+    var linkCount = 1
 
     init(bytes: [UInt8] = [], synced: Int = 0) {
         self.bytes = bytes

@@ -53,6 +53,10 @@ package final class POSIXFileSystem: FileSystem {
         guard Glibc.rename(from, to) == 0 else { throw FileError(.rename, from, errno: errno) }
     }
 
+    package func link(_ from: String, to: String) throws(FileError) {
+        guard Glibc.link(from, to) == 0 else { throw FileError(.link, from, errno: errno) }
+    }
+
     package func remove(_ path: String) throws(FileError) {
         guard unlink(path) == 0 else { throw FileError(.remove, path, errno: errno) }
     }

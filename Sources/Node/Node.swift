@@ -18,6 +18,8 @@ package final class Node: Sendable {
     package let hostID: UUID
     /// What recovery found, for the start message.
     package let recovery: RecoveryReport
+    /// The snapshots of the tables, those that are gone too.
+    package let snapshots: Snapshots
     private let files: TableFiles
     private let lock: any FileLock
     private let state: Mutex<State>
@@ -42,6 +44,7 @@ package final class Node: Sendable {
         hostID = parts.metadata.hostID
         recovery = parts.recovery
         files = parts.files
+        snapshots = Snapshots(parts.files)
         lock = parts.lock
         systemKeyspaces = parts.systemKeyspaces
         let schema = parts.metadata.schema

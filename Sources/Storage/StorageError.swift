@@ -17,6 +17,8 @@ package enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
     case manifestFailed(FileError)
     /// The manifest is closed.
     case manifestClosed
+    /// The work was broken off, since its table was dropped or the node stops.
+    case stopped
     /// A block isn't in memory, and the read doesn't wait for the disk: `ShardStore.read` has it read
     /// and tries again.
     case wouldBlock
@@ -31,6 +33,7 @@ package enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
             "the manifest has failed and takes no more changes: \(cause); "
                 + "repair the disk, then restart the node"
         case .manifestClosed: "the manifest is closed"
+        case .stopped: "it was broken off: the table was dropped, or the node stops"
         case .wouldBlock: "a block is not in memory, and this read does not wait for the disk"
         }
     }

@@ -155,6 +155,26 @@ struct FileSystemConformanceTests {
         }
     }
 
+    @Test("a second name leads to the same file until one is removed", arguments: Kind.allCases)
+    func links(kind: Kind) throws {
+        try with(kind) { files, base in
+            try write(files, base + "/a", "abc")
+            try files.createDirectory(base + "/s")
+            try files.link(base + "/a", to: base + "/s/a")
+            try files.remove(base + "/a")
+            #expect(try read(files, base + "/s/a") == "abc")
+            try files.link(base + "/s/a", to: base + "/b")
+            // A new file of the name leaves the other one alone.
+            try write(files, base + "/b", "other")
+            #expect(try read(files, base + "/s/a") == "abc")
+            #expect(reason { try files.link(base + "/s/a", to: base + "/b") } == .exists)
+            #expect(reason { try files.link(base + "/none", to: base + "/c") } == .notFound)
+            #expect(reason { try files.link(base + "/b", to: base + "/none/c") } == .notFound)
+            #expect(reason { try files.link(base + "/s", to: base + "/c") } != nil)
+            #expect(try files.list(base) == ["b", "s"])
+        }
+    }
+
     @Test("failures have reasons", arguments: Kind.allCases)
     func reasons(kind: Kind) throws {
         try with(kind) { files, base in

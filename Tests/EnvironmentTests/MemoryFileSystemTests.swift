@@ -112,6 +112,39 @@ struct MemoryFileSystemTests {
         #expect(try files.crashClone(keepUnsynced: .none).list("/x") == [])
     }
 
+    @Test("a second name that isn't durable is lost, one that is stays the same file")
+    func links() throws {
+        let (files, file) = try sample()
+        try files.createDirectory("/d/s")
+        try files.syncDirectory("/d")
+        try files.link("/d/a", to: "/d/s/a")
+        #expect(files.usedBytes == 13)
+        #expect(try files.crashClone(keepUnsynced: .none).list("/d/s") == [])
+        try files.syncDirectory("/d/s")
+        try files.remove("/d/a")
+        #expect(files.usedBytes == 13)
+        try files.syncDirectory("/d")
+        let clone = files.crashClone(keepUnsynced: .none)
+        #expect(try clone.contents("/d/s/a") == [1, 2, 3])
+        try files.remove("/d/s/a")
+        #expect(files.usedBytes == 0)
+        try append(file, [1])
+        // Both names, of a file with bytes that may or may not survive: they agree.
+        try files.setContents("/x", [1])
+        let other = try files.create("/y")
+        try append(other, [UInt8](repeating: 5, count: 2000))
+        try files.link("/y", to: "/z")
+        try files.syncDirectory("/")
+        for seed in 0..<20 as Range<UInt64> {
+            let clone = files.crashClone(keepUnsynced: .seeded(seed))
+            let bytes = try clone.contents("/y")
+            #expect(try clone.contents("/z") == bytes)
+            #expect(clone.usedBytes == 1 + bytes.count)
+            try clone.remove("/y")
+            #expect(clone.usedBytes == 1 + bytes.count)
+        }
+    }
+
     @Test("the sync hook sees the state before each sync")
     func hook() throws {
         let (files, file) = try sample()

@@ -67,7 +67,7 @@ extension ShardStore {
             let isDue =
                 backlog.delay == 0
                 || write.release <= environment.clock.monotonicNanoseconds()
-            guard isClosed || (hasRoom && isDue) else { break }
+            guard refusesWrites || (hasRoom && isDue) else { break }
             _ = heldWrites.popFirst()
             write.mutation.withView { admit($0, completion: write.completion) }
         }

@@ -34,7 +34,8 @@ extension ShardStore {
         let conditions = conditions(table)
         let facts = facts(table)
         measureBacklog(table, settings, conditions, facts)
-        guard settings.isEnabled, !facts.isEmpty else { return }
+        // Files are left alone that are about to be merged with all others.
+        guard settings.isEnabled, !facts.isEmpty, !isRequested(table) else { return }
         for choice in CompactionStrategy(settings, conditions).choose(facts) {
             // A full disk must have room for what it gets before anything goes.
             let size = facts.filter { choice.inputs.contains($0.number) }.reduce(0) { $0 + $1.size }
@@ -75,25 +76,6 @@ extension ShardStore {
             for table in allTables { startCompaction(table) }
             startMaintenance()
         }
-    }
-
-    /// Merges all SSTables that a table has now; `done` is called on the executor afterwards. Does nothing
-    /// when a compaction of the table is running.
-    package func compactAll(
-        _ table: TableStore,
-        done: @escaping @Sendable (StorageError?) -> Void
-    ) {
-        let quarantine = files.quarantine
-        let inputs = table.sstables.map(\.number).filter { !quarantine.holds(file: $0) }
-        guard table.busy.isEmpty, !inputs.isEmpty else { return done(nil) }
-        let levels = Levels(CompactionSettings(table.schema.options), conditions(table))
-        let files = facts(table)
-        let choice = CompactionChoice(
-            reason: .request,
-            inputs: inputs,
-            sliceCount: levels.sliceCount(for: files, of: files)
-        )
-        compact(table, choice, done: done)
     }
 
     func conditions(_ table: TableStore) -> CompactionConditions {
@@ -262,6 +244,7 @@ extension ShardStore {
     ) {
         compactions.removeAll { $0 === compaction }
         table.busy.subtract(outcome.choice.inputs)
+        startRequests()
         if let error {
             // What was not merged stays live; the next flush of the table tries again.
             lastBackgroundError = error
@@ -277,7 +260,7 @@ extension ShardStore {
             if self.table(storageID: table.schema.storageID) === table { startCompaction(table) }
         }
         startWaitingCompactions()
-        outcome.done(error)
+        outcome.done(error ?? (compaction.isCancelled ? .stopped : nil))
         finishBackgroundJob()
     }
 

@@ -40,6 +40,8 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
     var admission: WriteAdmission
     var published: WriteAdmission
     var isClosed = false
+    /// Whether no writes are taken any more: the store is closed or drained.
+    private(set) var refusesWrites = false
     /// The last failure of a flush or compaction that hasn't been followed by a success.
     package internal(set) var lastBackgroundError: StorageError?
     /// How many flushes, compactions and reads of blocks are running.
@@ -48,6 +50,8 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
     var compactions: [RunningCompaction] = []
     /// The storage ids of tables whose compactions wait for others to end.
     var tablesToCompact: Set<UUID> = []
+    /// Compactions that were asked for and haven't begun, in their order; no table twice.
+    var compactionRequests: [CompactionRequest] = []
 
     /// A store without tables.
     package init(
@@ -134,6 +138,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
         activeBytes -= table.active?.byteCount ?? 0
         unflushedBytes -= table.memtableBytes
         cancelCompactions(of: storageID)
+        stopRequests(of: storageID)
         for sstable in table.sstables { blocks.removeFile(sstable.number) }
         for waiter in table.flushWaiters { waiter.done(nil) }
         discardLog()
@@ -171,7 +176,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
 
     /// Takes a write that has waited as long as it had to.
     func admit(_ mutation: ByteView, completion: @escaping @Sendable (WriteError?) -> Void) {
-        guard !isClosed, let log else { return completion(.closed) }
+        guard !refusesWrites, let log else { return completion(isClosed ? .closed : .drained) }
         if let unknown = firstUnknownTable(mutation) { return completion(.unknownTable(unknown)) }
         if disk.isFull, !ShardStore.isDeletion(mutation) {
             admission.refusedWrites += 1
@@ -324,11 +329,26 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
 
     // MARK: Closing
 
+    /// Refuses all writes from now on and flushes everything; reads and compactions go on. `done` is
+    /// called on the executor afterwards.
+    package func drain(done: @escaping @Sendable (StorageError?) -> Void) {
+        refusesWrites = true
+        releaseWrites()
+        flushAll { [self] error in
+            // What could not be flushed stays in the log.
+            guard error == nil, let log else { return done(error) }
+            self.log = nil
+            log.close(keepingRecords: false) { done($0.map { .commitLog($0) }) }
+        }
+    }
+
     /// Flushes everything, syncs and closes the commit log, then calls `done` on the executor. Writes
     /// are refused from now on. What could not be flushed stays in the commit log.
     package func close(done: @escaping @Sendable (StorageError?) -> Void) {
         isClosed = true
+        refusesWrites = true
         cancelCompactions()
+        stopRequests()
         releaseWrites()
         flushAll { [self] error in
             whenIdle { [self] in

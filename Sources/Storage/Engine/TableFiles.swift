@@ -3,6 +3,7 @@
 internal import Bytes
 package import Environment
 package import Model
+internal import Synchronization
 
 /// Where a node's SSTables are, and how one becomes live or is removed.
 ///
@@ -20,6 +21,8 @@ package final class TableFiles: Sendable {
     package let tasks = BackgroundTasks()
     /// What is known to be damaged.
     package let quarantine: Quarantine
+    /// What to remove when nobody holds the files any more.
+    let held = Mutex(HeldFiles())
 
     package init(environment: Environment, root: String, manifest: Manifest) {
         self.environment = environment
@@ -155,16 +158,17 @@ package final class TableFiles: Sendable {
             let names = try? fileSystem.list(folder)
         else { return }
         for name in names where name.hasSuffix(".sst") {
-            try? fileSystem.remove("\(folder)/\(name)")
+            remove(.file("\(folder)/\(name)"))
             if let number = TableFiles.number(ofFile: name) { quarantine.forget(file: number) }
         }
-        try? fileSystem.removeDirectory(folder)
+        // Stays if it has snapshots.
+        remove(.folder(folder))
     }
 
     /// Removes the file of an SSTable that is no longer live. Readers that have it open keep it; a
     /// failure leaves a file that the next start removes.
     func discard(_ sstable: LiveSSTable) {
-        try? environment.fileSystem.remove(sstable.reader.path)
+        remove(.file(sstable.reader.path))
         quarantine.forget(file: sstable.number)
     }
 }

@@ -14,6 +14,8 @@ package enum WriteError: Error, Sendable, CustomStringConvertible {
     case flushFailing(StorageError)
     /// The disk is full, so only deletions are taken. Nothing was written.
     case diskFull(path: String, reserve: Int)
+    /// The node was drained. Nothing was written.
+    case drained
     /// The store is closed or closing. Nothing was written.
     case closed
 
@@ -28,6 +30,8 @@ package enum WriteError: Error, Sendable, CustomStringConvertible {
         case .diskFull(let path, let reserve):
             "the disk of \(path) is full (disk_reserve: \(reserve) bytes): only deletions and reads are"
                 + " served; free some space, and writes go on by themselves"
+        case .drained:
+            "the node was drained ('tholos admin drain'): it takes no writes until it is started again"
         case .closed: "the node is shutting down"
         }
     }

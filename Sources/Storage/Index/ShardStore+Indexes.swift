@@ -31,6 +31,7 @@ extension ShardStore {
         let id = table.schema.storageID
         let wanted = table.schema.indexes.map(\.id)
         guard !wanted.isEmpty, log != nil, !isClosed, self.table(storageID: id) === table,
+            !isRequested(table),
             !compactions.contains(where: { $0.table == id && $0.job.plan.reason == .index })
         else { return }
         let lacking = table.sstables.first { sstable in
@@ -50,7 +51,8 @@ extension ShardStore {
             )
         )
         compact(table, choice) { [self] error in
-            guard error != nil else {
+            // Broken off for a compaction of the whole table, which writes the postings too.
+            guard let error, error != .stopped else {
                 table.buildFailures = 0
                 return startIndexBuild(table)
             }
