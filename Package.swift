@@ -95,6 +95,7 @@ let package = Package(
             dependencies: [
                 "Bytes", "CQLProtocol", "Cluster", "Environment", "Model",
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: settings
@@ -148,17 +149,44 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // AdminProtocol: the commands of the admin port and their answers, as values.
+        .target(name: "AdminProtocol", swiftSettings: settings),
+
         // Server: configuration; listeners and service lifecycle.
         .target(
             name: "Server",
             dependencies: [
-                "CQL", "CQLProtocol", "Environment", "Model", "Node", "Storage", "Transport",
+                "AdminProtocol", "Bytes", "CQL", "CQLProtocol", "Environment", "Model", "Node", "Storage",
+                "Transport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: settings
         ),
-        .testTarget(name: "ServerTests", dependencies: ["Server"], swiftSettings: settings),
+        .testTarget(
+            name: "ServerTests",
+            dependencies: ["Admin", "AdminProtocol", "Client", "Server", "Transport"],
+            swiftSettings: settings
+        ),
+
+        // Admin: `tholos admin`, a running node looked at and looked after.
+        .target(
+            name: "Admin",
+            dependencies: [
+                "AdminProtocol",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "AdminTests",
+            dependencies: ["Admin", "AdminProtocol"],
+            resources: [.copy("Golden")],
+            swiftSettings: settings
+        ),
 
         // Node: shards over the engine, the schema and its log.
         .target(
@@ -249,7 +277,7 @@ let package = Package(
         .executableTarget(
             name: "tholos",
             dependencies: [
-                "Bench", "Import", "SSTableTool", "Server", "Shell",
+                "Admin", "Bench", "Import", "Model", "SSTableTool", "Server", "Shell",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings

@@ -238,6 +238,7 @@ struct NodeOpener {
                         try fileSystem.remove(path)
                         report.removedFiles.append(path)
                     }
+                    report.removedFiles += try Snapshots.removeLeftovers(in: folder, fileSystem)
                     if try fileSystem.list(folder).isEmpty {
                         try fileSystem.removeDirectory(folder)
                     }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Admin
 import ArgumentParser
 import Bench
 import Import
+import Model
 import SSTableTool
 import Server
 import Shell
@@ -20,7 +22,7 @@ struct Tholos: AsyncParsableCommand {
         version: "tholos \(ProductVersion.text)",
         subcommands: [
             ServeCommand.self, ShellCommand.self, ImportCommand.self, SSTableCommand.self,
-            BenchCommand.self,
+            AdminCommand.self, BenchCommand.self,
         ]
     )
 

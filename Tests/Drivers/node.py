@@ -34,7 +34,7 @@ class Node:
         self.data = folder / "data"
         self.log = folder / "log.txt"
         self.shards = shards
-        self.port, self.shard_aware_port = free_ports(2)
+        self.port, self.shard_aware_port, self.admin_port = free_ports(3)
         self.process = None
         self.start_seconds = None
         if started:
@@ -56,7 +56,7 @@ class Node:
         )
         command = [BINARY, "serve", "--data", str(self.data), "--host", "127.0.0.1"]
         command += ["--cql-port", str(self.port), "--shards", str(self.shards)]
-        command += ["--config", str(config)]
+        command += ["--config", str(config), "--admin-port", str(self.admin_port)]
         self.log_start = self.log.stat().st_size if self.log.exists() else 0
         begin = time.monotonic()
         with self.log.open("ab") as log:

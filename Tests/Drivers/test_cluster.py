@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A cluster of three nodes and more, started by tools/cluster, as drivers see it."""
 
+import json
 import os
 import random
 import subprocess
@@ -9,7 +10,7 @@ import time
 
 import pytest
 from cassandra import ConsistencyLevel, ReadTimeout, Unavailable
-from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
 from cassandra.policies import (
     ConstantReconnectionPolicy,
     FallthroughRetryPolicy,
@@ -250,6 +251,14 @@ def test_a_killed_node_costs_nothing_at_quorum_and_gets_its_hints(nodes, each):
 
     wait_until(is_same, 40)
 
+    def is_connected():
+        try:
+            return each[1].execute("SELECT key FROM system.local").one() is not None
+        except NoHostAvailable:
+            return False
+
+    wait_until(is_connected)
+
 
 def test_a_fourth_node_joins_with_its_rows(nodes, each):
     nodes.run("add", "--shards", "1")
@@ -258,6 +267,33 @@ def test_a_fourth_node_joins_with_its_rows(nodes, each):
     for other in each:
         wait_until(lambda: len(list(other.execute("SELECT peer FROM system.peers"))) == 3)
         assert other.execute("SELECT count(*) FROM k.t").one()[0] == 400
+
+
+def admin(nodes, number, *arguments):
+    """What `tholos admin` prints for a node."""
+    command = [BINARY, "admin", "--host", f"{NET}.{number}", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_operators_see_the_cluster_and_repair_it(nodes, each):
+    status = json.loads(admin(nodes, 1, "--json", "status", "k"))
+    members = status["data_centers"][0]["nodes"]
+    assert sorted(node["address"] for node in members) == [f"{NET}.{i}" for i in (1, 2, 3, 4)]
+    assert all(node["is_up"] and node["state"] == "normal" for node in members)
+    assert abs(sum(node["owns"] for node in members) - 3) < 0.01
+    assert "nothing differed" in admin(nodes, 2, "repair", "k")
+    assert "Mode: NORMAL" in admin(nodes, 3, "netstats")
+    assert admin(nodes, 1, "gossipinfo").count("STATUS") == 4
+
+
+def test_a_decommissioned_node_leaves_its_rows_to_the_others(nodes, each):
+    assert "Left the cluster" in admin(nodes, 4, "decommission")
+    for session in each:
+        assert session.execute("SELECT count(*) FROM k.t").one()[0] == 400
+        wait_until(lambda: len(list(session.execute("SELECT peer FROM system.peers"))) == 2)
+    assert len(admin(nodes, 1, "status").split("UN ")) == 4
 
 
 def test_without_a_quorum_the_error_says_so(nodes, each):

@@ -245,7 +245,7 @@ extension CQLError {
         case .commitLog(.tooLarge): self.init(.invalid, error.description)
         case .flushFailing, .diskFull, .commitLog(.noRoom):
             self.init(.overloaded, error.description)
-        case .commitLog, .closed: self.init(.server, error.description)
+        case .commitLog, .closed, .drained: self.init(.server, error.description)
         }
     }
 }

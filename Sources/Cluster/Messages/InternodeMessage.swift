@@ -18,6 +18,10 @@ package enum MessageKind: UInt8, Sendable, CaseIterable {
     case repairAnswer = 11
     case stream = 12
     case streamAnswer = 13
+    /// The sender's shards have the schema of the message's epoch: told to who has proposed the change.
+    ///
+    ///     body = node (16) schema-version (16)
+    case adopted = 14
 }
 
 /// A message from one node to another.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import Cluster
+internal import Cluster
 internal import Environment
-package import Model
+internal import Model
 
 /// What a node does for its membership at the moment.
 struct Membership {
@@ -12,6 +12,10 @@ struct Membership {
     var isTicking = false
     var onReady: [@Sendable () -> Void] = []
     var transfer: RangeTransfer?
+    /// Transfers that operators have asked for.
+    var running: [(purpose: String, transfer: RangeTransfer)] = []
+    var onLeft: [@Sendable (String?) -> Void] = []
+    var hasLeft = false
     /// The last refusal that was told.
     var refusal = ""
 }
@@ -53,7 +57,7 @@ extension ClusterMember {
         case .leaving:
             becomeReady()
             handOver()
-        case .left: notice("This node has left the cluster.")
+        case .left: leave()
         }
     }
 
@@ -149,6 +153,15 @@ extension ClusterMember {
 
     // MARK: Going
 
+    private func leave() {
+        guard !membership.hasLeft else { return }
+        membership.hasLeft = true
+        gossip.stop(self)
+        notice("This node has left the cluster. To let it join anew, stop it and empty its data folder")
+        for done in membership.onLeft { done(nil) }
+        membership.onLeft = []
+    }
+
     /// Gives the rows of this node's ranges to those who will own them.
     private func handOver() {
         let local = id
@@ -170,21 +183,5 @@ extension ClusterMember {
                 }
             }
         }
-    }
-
-    /// Begins to leave the cluster: gives all data to the others and then takes no further part.
-    package func decommission(
-        force: Bool,
-        done: @escaping @Sendable (Result<UInt64, MetadataFailure>) -> Void
-    ) {
-        control.execute { [self] in propose(.startLeave(id, force: force), done: done) }
-    }
-
-    /// Removes a node that is gone for good.
-    package func remove(
-        _ other: NodeID,
-        done: @escaping @Sendable (Result<UInt64, MetadataFailure>) -> Void
-    ) {
-        control.execute { [self] in propose(.remove(other), done: done) }
     }
 }

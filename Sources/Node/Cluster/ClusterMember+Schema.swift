@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Bytes
 internal import Cluster
 internal import Environment
 internal import Model
@@ -12,12 +13,19 @@ struct SchemaAdoption {
     var isRunning = false
     /// Called when the epoch has been reached.
     var waiting: [(epoch: UInt64, body: @Sendable () -> Void)] = []
+    /// Who has proposed the entries that are being adopted, by their epochs.
+    var proposers: [(epoch: UInt64, node: NodeID)] = []
+    /// The epochs that other nodes' shards have, as they have said.
+    var ofOthers: [NodeID: UInt64] = [:]
+    /// What waits for all others to have an epoch.
+    var waitingForOthers: [(epoch: UInt64, body: @Sendable () -> Void)] = []
     /// The versions that this node's own statements led to, and that it has yet to adopt.
     var own: Set<UUID> = []
 }
 
 extension ClusterMember {
     private static let planTries = 20
+    private static let agreementMax: UInt64 = 5_000_000_000
 
     /// Carries the metadata's schema to the node.
     func adoptSchema() {
@@ -34,6 +42,7 @@ extension ClusterMember {
                     gossip.adopt(schemaVersion: metadata.schema.version)
                     let isOwn = adoption.own.contains(metadata.schema.version)
                     if !edits.isEmpty, !isOwn { tell(of: edits) }
+                    tellProposers()
                     let ready = adoption.waiting.filter { $0.epoch <= metadata.epoch }
                     adoption.waiting.removeAll { $0.epoch <= metadata.epoch }
                     for (_, body) in ready { body() }
@@ -51,6 +60,48 @@ extension ClusterMember {
         if adoption.epoch >= group.metadata.epoch { return body() }
         adoption.waiting.append((group.metadata.epoch, body))
         adoptSchema()
+    }
+
+    /// Tells those whose changes this node has taken over.
+    private func tellProposers() {
+        let epoch = adoption.epoch
+        let told = adoption.proposers.filter { $0.epoch <= epoch }
+        adoption.proposers.removeAll { $0.epoch <= epoch }
+        let body = id.uuid.bytes + node.schema.version.bytes
+        let message = InternodeMessage(.adopted, epoch: adoption.epoch, body: body).bytes
+        for proposer in Set(told.map(\.node)).sorted() {
+            guard let address = group.metadata.node(proposer)?.address else { continue }
+            network.send(message, to: address)
+        }
+    }
+
+    /// Another node's shards have the schema of an epoch.
+    func noteAdopted(_ body: [UInt8], epoch: UInt64) {
+        guard body.count == 32, let node = Array(body[..<16]).withView({ UUID($0) }),
+            let version = Array(body[16...]).withView({ UUID($0) })
+        else { return }
+        let other = NodeID(node)
+        adoption.ofOthers[other] = max(adoption.ofOthers[other] ?? 0, epoch)
+        coordinator.note(schemaOf: other, version)
+        let waiting = adoption.waitingForOthers
+        adoption.waitingForOthers = waiting.filter { !othersHaveAdopted($0.epoch) }
+        for (epoch, body) in waiting where othersHaveAdopted(epoch) { body() }
+    }
+
+    private func othersHaveAdopted(_ epoch: UInt64) -> Bool {
+        group.metadata.nodes.allSatisfy { other in
+            other.id == id || !other.state.ownsTokens || !coordinator.isAlive(other.id)
+                || adoption.ofOthers[other.id] ?? 0 >= epoch
+        }
+    }
+
+    /// Calls `body` when the shards of all nodes that are up have the schema of an epoch, or when that takes too
+    /// long: a statement that follows on another node finds the schema.
+    private func whenOthersHaveAdopted(_ epoch: UInt64, _ body: @escaping @Sendable () -> Void) {
+        guard !othersHaveAdopted(epoch) else { return body() }
+        let once = Once(body)
+        adoption.waitingForOthers.append((epoch, { once.call() }))
+        control.schedule(after: Self.agreementMax) { once.call() }
     }
 
     /// Changes the schema of the cluster; see `Node.changeSchema`.
@@ -87,7 +138,10 @@ extension ClusterMember {
         propose(change) { [self] result in
             whenAdopted { [self] in adoption.own.remove(version) }
             switch result {
-            case .success: whenAdopted { [self] in done(.success(node.schema)) }
+            case .success(let epoch):
+                whenAdopted { [self] in
+                    whenOthersHaveAdopted(epoch) { [self] in done(.success(node.schema)) }
+                }
             case .failure(.refused(.schemaChanged)) where tries < Self.planTries:
                 whenAdopted { [self] in attempt(plan, tries: tries + 1, done) }
             case .failure(let failure): done(.failure(.cluster(Self.sentence(failure))))
@@ -95,15 +149,15 @@ extension ClusterMember {
         }
     }
 
-    private static func sentence(_ failure: MetadataFailure) -> String {
+    static func sentence(_ failure: MetadataFailure) -> String {
         switch failure {
-        case .refused(let refusal): "the schema change isn't possible: \(refusal)"
+        case .refused(let refusal): "it isn't possible: \(refusal)"
         case .timeout(let mayBeDecided):
             "no majority of the nodes that keep the metadata log answered in time; "
                 + (mayBeDecided
-                    ? "the change may still happen: look at the schema before it is tried again"
+                    ? "the change may still happen: look before it is tried again"
                     : "nothing was changed; try again when they are up")
-        case .overloaded: "too many schema changes are waiting on this node; try again"
+        case .overloaded: "too many changes are waiting on this node; try again"
         case .stopped: "this node takes no part in the metadata log; restart it, or ask another"
         }
     }

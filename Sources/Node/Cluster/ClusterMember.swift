@@ -255,6 +255,7 @@ package final class ClusterMember: @unchecked Sendable {  // Owner: `control`.
             switch message.kind {
             case .metadata: receiveMetadata(message.body, from: address)
             case .gossip: gossip.receive(message.body, from: address, self)
+            case .adopted: noteAdopted(message.body, epoch: message.epoch)
             default: break
             }
         }
@@ -338,7 +339,11 @@ package final class ClusterMember: @unchecked Sendable {  // Owner: `control`.
             case .send(let message, let peer):
                 let known = group.metadata.node(peer)?.address
                 if let address = known ?? heardFrom[peer] { send(message, to: address) }
-            case .applied, .installed: hasChanged = true
+            case .applied(let entry, let metadata):
+                hasChanged = true
+                let proposer = entry.request.proposer
+                if proposer != id { adoption.proposers.append((metadata.epoch, proposer)) }
+            case .installed: hasChanged = true
             case .decided(let request, let epoch):
                 waiting.removeValue(forKey: request)?(.success(epoch))
             case .failed(let request, let failure):
@@ -408,7 +413,7 @@ package enum ClusterEvent: Sendable {
 }
 
 /// Calls something the first time only.
-private final class Once: Sendable {
+final class Once: Sendable {
     private let body: Mutex<(@Sendable () -> Void)?>
 
     init(_ body: @escaping @Sendable () -> Void) { self.body = Mutex(body) }

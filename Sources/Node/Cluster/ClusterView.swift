@@ -66,6 +66,12 @@ package final class ClusterView: Sendable {
         placementEpoch = isSame == true ? old?.placementEpoch ?? epoch : epoch
     }
 
+    /// The keyspaces that have replicas, by name.
+    package var replicated: [(keyspace: String, placement: Placement)] {
+        placements.filter { $0.value.map.strategy != .local }.sorted { $0.key < $1.key }
+            .map { ($0.key, $0.value) }
+    }
+
     /// The node of an id; nil if there is none.
     package func node(_ id: NodeID) -> NodeRecord? { byID[id] }
 

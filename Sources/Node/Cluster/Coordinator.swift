@@ -99,8 +99,10 @@ package final class Coordinator: Sendable {
     /// Notes the schema that another node says it has.
     func note(schemaOf id: NodeID, _ text: String?) {
         guard let version = text.flatMap({ UUID($0) }) else { return }
-        state.withLock { $0.schemas[id] = version }
+        note(schemaOf: id, version)
     }
+
+    func note(schemaOf id: NodeID, _ version: UUID) { state.withLock { $0.schemas[id] = version } }
 
     /// The version of the schema that a node has; nil if it isn't known.
     package func schemaVersion(of id: NodeID) -> UUID? {
@@ -259,7 +261,7 @@ package final class Coordinator: Sendable {
             // The sender may know tables and nodes that this one has yet to hear of.
             guard message.epoch > view.epoch else { return serve(message, from: address) }
             catchUp(message.epoch, address) { [self] in serve(message, from: address) }
-        case .gossip, .metadata, .repair, .stream:
+        case .gossip, .metadata, .adopted, .repair, .stream:
             control(address, message)
         }
     }

@@ -4,17 +4,23 @@ internal import Bytes
 internal import Cluster
 internal import Environment
 internal import Model
+internal import Storage
 
 /// Drives the node's `Gossiper`: gives it time and messages, and carries to the coordinator who is alive. Used on
 /// the member's control executor only.
 final class GossipDriver: @unchecked Sendable {  // Owner: the member's control executor.
     private static let interval: UInt64 = 1_000_000_000
+    /// Between two measurements of the data, in rounds.
+    private static let loadRounds = 10
     /// How long a start waits for signs of life of others before it goes on without.
     private static let startWait: UInt64 = 5_000_000_000
 
     private(set) var gossiper: Gossiper
     private var generator: SourceGenerator
     private var startedAt: UInt64 = 0
+    private var rounds = 0
+    /// Whose gossip was refused, and that was told.
+    private var refused: Set<NodeAddress> = []
 
     init(_ node: Node, _ settings: ClusterSettings, _ metadata: ClusterMetadata) {
         let clock = node.environment.clock
@@ -51,8 +57,17 @@ final class GossipDriver: @unchecked Sendable {  // Owner: the member's control 
     private func round(_ member: ClusterMember) {
         guard !member.isStopped else { return }
         let now = member.node.environment.clock.monotonicNanoseconds()
+        if rounds % Self.loadRounds == 0 { measureLoad(member) }
+        rounds += 1
         perform(gossiper.tick(now, using: &generator), member)
         member.control.schedule(after: Self.interval) { member.gossip.round(member) }
+    }
+
+    private func measureLoad(_ member: ClusterMember) {
+        member.node.measureTables { measures in
+            let load = measures.values.reduce(0) { $0 + $1.size }
+            member.control.execute { [self] in gossiper.set(.load, String(load)) }
+        }
     }
 
     func receive(_ body: [UInt8], from address: NodeAddress, _ member: ClusterMember) {
@@ -105,6 +120,7 @@ final class GossipDriver: @unchecked Sendable {  // Owner: the member's control 
                 learn(of: id, member)
                 member.hints.isAlive(id)
             case .refused(let address, let reason):
+                guard refused.insert(address).inserted else { break }
                 member.notice("Gossip from \(address) is refused: \(reason)")
             case .joined, .changed, .shutdown, .generationRaised: break
             }

@@ -38,8 +38,9 @@ package final class RangeTransfer: Sendable {
         let pending: [NodeID]
     }
 
-    private static let bytesMax = 256 << 10
-    private static let rowsMax = 2000
+    /// Little at a time, so that requests of clients get their turns.
+    private static let bytesMax = 64 << 10
+    private static let rowsMax = 500
     private static let retryDelay: UInt64 = 500_000_000
     private static let triesMax = 20
 
@@ -53,7 +54,7 @@ package final class RangeTransfer: Sendable {
         member: ClusterMember,
         purpose: Purpose,
         keyspace: String? = nil,
-        table: String? = nil,
+        tables: [String] = [],
         ranges: (ReplicaMap) -> [TokenRange]
     ) {
         coordinator = member.coordinator
@@ -64,7 +65,7 @@ package final class RangeTransfer: Sendable {
         for schema in member.node.schema.tables {
             guard let placement = view.placement(of: schema.keyspace) else { continue }
             if let keyspace, schema.keyspace != keyspace { continue }
-            if let table, schema.name != table { continue }
+            guard tables.isEmpty || tables.contains(schema.name) else { continue }
             for range in ranges(placement.map) {
                 for part in placement.map.ranges(in: range) {
                     parts.append(

@@ -88,6 +88,10 @@ extension Configuration {
             "is the same as",
             "native_transport_port"
         )
+        for port in ["native_transport_port", "native_transport_port_shard_aware"] {
+            let own = port == "native_transport_port" ? nativeTransportPort : nativeTransportPortShardAware
+            try require(adminPort == 0 || adminPort != own, "admin_port", "is the same as", port)
+        }
     }
 
     private static func pairs(

@@ -39,6 +39,14 @@ package struct Configuration: Sendable, Equatable {
     package var nativeTransportFrameSizeMax = 16 << 20
     package var nativeTransportConnectionsMax = 8192
 
+    /// Where operators' requests are taken.
+    /// Nil for `rpcAddress` if that is a loopback address, and for 127.0.0.1 if not.
+    package var adminAddress: String?
+    /// 0 for none.
+    package var adminPort = 7780
+    /// Whether the system chooses the port instead: not a setting, for tests.
+    package var choosesAdminPort = false
+
     package var statementSizeMax = 1 << 20
     package var preparedStatementsMax = 10_000
     package var batchSizeFailThreshold = 1 << 20
@@ -67,4 +75,12 @@ package enum CommitLogSync: String, Sendable, CaseIterable {
     case group
     /// At once; what came since the last sync is lost if the machine stops.
     case periodic
+}
+
+extension Configuration {
+    /// Where `tholos admin` is answered.
+    package var adminHost: String {
+        if let adminAddress { return adminAddress }
+        return rpcAddress.hasPrefix("127.") || rpcAddress == "::1" ? rpcAddress : "127.0.0.1"
+    }
 }

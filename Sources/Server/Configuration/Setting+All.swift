@@ -161,6 +161,25 @@ extension Setting {
             ]
         ),
         Section(
+            title: "Administration",
+            settings: [
+                .text(
+                    "admin_address",
+                    \.adminAddress,
+                    absent: "loopback",
+                    "The address on which tholos admin is answered, without asking who it is: another than "
+                        + "a loopback address is open to whoever reaches it. loopback is rpc_address if that "
+                        + "is one, and else 127.0.0.1."
+                ),
+                .number(
+                    "admin_port",
+                    \.adminPort,
+                    0...65535,
+                    "The port on which tholos admin is answered; 0 for none."
+                ),
+            ]
+        ),
+        Section(
             title: "Limits of statements",
             settings: [
                 .size(

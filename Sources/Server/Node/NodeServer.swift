@@ -16,25 +16,30 @@ package final class NodeServer: Sendable {
     private let pools: [ThreadPoolExecutor]
     private let cql: CQLServer
     private let cluster: ClusterPart?
+    private let admin: HTTPServer?
 
     private init(
         node: Node,
         loops: ShardLoops,
         pools: [ThreadPoolExecutor],
         cql: CQLServer,
-        cluster: ClusterPart?
+        cluster: ClusterPart?,
+        admin: HTTPServer?
     ) {
         self.cluster = cluster
         self.node = node
         self.loops = loops
         self.pools = pools
         self.cql = cql
+        self.admin = admin
     }
 
     /// The port of the CQL listener.
     package var cqlPort: Int { cql.port }
     /// The port on which a client's own port chooses the shard; nil if there is none.
     package var shardAwarePort: Int? { cql.shardAwarePort }
+    /// The port on which `tholos admin` is answered; nil if there is none.
+    package var adminPort: Int? { admin?.port }
 
     /// How many compactions run at once: one a core, and at least two, so that small ones need not wait for
     /// a large one.
@@ -83,9 +88,10 @@ package final class NodeServer: Sendable {
         )
         let server = Mutex<CQLServer?>(nil)
         let box = ServerBox(server)
+        let system = SystemContext(configuration, node)
         let processor = QueryProcessor(
             node: node,
-            system: SystemContext(configuration, node),
+            system: system,
             limits: QueryLimits(configuration)
         ) { notice in
             box.server.withLock { $0 }?.broadcast(.schemaChange(notice))
@@ -118,16 +124,49 @@ package final class NodeServer: Sendable {
             handler: RequestHandler(processor)
         )
         box.server.withLock { $0 = cql }
-        return NodeServer(node: node, loops: loops, pools: pools, cql: cql, cluster: cluster)
+        let admin = try await startAdmin(configuration, node, system, processorCount, cql)
+        return NodeServer(node: node, loops: loops, pools: pools, cql: cql, cluster: cluster, admin: admin)
+    }
+
+    /// The listener for operators, unless it is switched off.
+    private static func startAdmin(
+        _ configuration: Configuration,
+        _ node: Node,
+        _ system: SystemContext,
+        _ processorCount: Int,
+        _ cql: CQLServer
+    ) async throws -> HTTPServer? {
+        guard configuration.choosesAdminPort || configuration.adminPort > 0 else { return nil }
+        let context = AdminContext(
+            node: node,
+            system: system,
+            concurrentCompactors: compactors(configuration, processorCount),
+            clientCount: { cql.connectionCount }
+        )
+        let service = AdminService(context: context)
+        var settings = HTTPServerSettings()
+        settings.host = configuration.adminHost
+        settings.port = configuration.choosesAdminPort ? 0 : configuration.adminPort
+        do {
+            return try await HTTPServer.start(settings, name: "tholos admin") { request in
+                await service.answer(request)
+            }
+        } catch {
+            await cql.shutdown()
+            throw TransportError("\(error); --admin-port names another port, or 0 for none")
+        }
     }
 
     /// Finishes the requests that are in work, flushes everything and closes the files.
     package func stop() async throws(StorageError) {
+        // Commands that wait for a compaction are answered when the node breaks it off.
+        await admin?.refuse()
         await cql.shutdown()
         await cluster?.stop()
         let failure = await withCheckedContinuation { continuation in
             node.close { continuation.resume(returning: $0) }
         }
+        await admin?.shutdown()
         await loops.shutdown()
         for pool in pools { pool.stop() }
         if let failure { throw failure }

@@ -33,6 +33,9 @@ package struct ServeCommand: AsyncParsableCommand {
     @Option(name: .long, help: "The port on which a driver's own port chooses the shard; 0: none.")
     var shardAwarePort: Int?
 
+    @Option(name: .long, help: "The port on which tholos admin is answered; 0: none.")
+    var adminPort: Int?
+
     @Option(name: .long, help: "The number of shards.")
     var shards: Int?
 
@@ -90,6 +93,7 @@ package struct ServeCommand: AsyncParsableCommand {
                 "native_transport_port_shard_aware", "--shard-aware-port",
                 shardAwarePort.map { String($0) }
             ),
+            ("admin_port", "--admin-port", adminPort.map { String($0) }),
             ("num_shards", "--shards", shards.map { String($0) }),
             ("seeds", "--seeds", seeds), ("listen_address", "--listen", listen),
         ]
@@ -125,6 +129,7 @@ package struct ServeCommand: AsyncParsableCommand {
         if let port = server.shardAwarePort {
             line("CQL, shard-aware, on \(settings.rpcAddress):\(port)")
         }
+        if let port = server.adminPort { line("tholos admin on \(settings.adminHost):\(port)") }
         server.node.tasks.onNotice { line($0) }
         line("Ready in \(milliseconds) ms")
     }

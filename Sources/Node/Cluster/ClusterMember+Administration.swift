@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Cluster
+internal import Environment
+package import Model
+
+/// What operators ask of a member; all answers come on the control executor.
+extension ClusterMember {
+    /// What gossip knows of a node.
+    package struct Endpoint: Sendable {
+        package let state: EndpointState
+        package let isAlive: Bool
+    }
+
+    /// What gossip knows, this node included, in order of the ids.
+    package func endpoints(done: @escaping @Sendable ([Endpoint]) -> Void) {
+        control.execute { [self] in
+            let gossiper = gossip.gossiper
+            done(
+                gossiper.states.map { state in
+                    let isAlive = state.id == id || gossiper.isAlive(state.id)
+                    return Endpoint(state: state, isAlive: isAlive)
+                }
+            )
+        }
+    }
+
+    /// Leaves the cluster: gives all data to the others; `done` is called with nil when they own everything.
+    ///
+    /// - Parameter force: even if keyspaces will have fewer replicas than they want.
+    package func decommission(force: Bool, done: @escaping @Sendable (String?) -> Void) {
+        control.execute { [self] in
+            if group.metadata.node(id)?.state == .leaving {
+                membership.onLeft.append(done)
+                return
+            }
+            propose(.startLeave(id, force: force)) { [self] result in
+                switch result {
+                case .success:
+                    membership.onLeft.append(done)
+                    tickMembership()
+                case .failure(let failure): done(Self.sentence(failure))
+                }
+            }
+        }
+    }
+
+    /// Removes a node that is down for good: what it had the others get from each other; `done` is called with nil
+    /// when it is gone.
+    package func removeNode(_ other: NodeID, done: @escaping @Sendable (String?) -> Void) {
+        control.execute { [self] in
+            guard let record = group.metadata.node(other) else { return done("there is no node \(other)") }
+            guard other != id else {
+                return done("this is the node itself; it leaves by decommission")
+            }
+            guard !gossip.gossiper.isAlive(other) else {
+                return done("node \(other) is up; it leaves by a decommission of its own")
+            }
+            switch record.state {
+            case .leaving: finishRemoval(of: other, done)
+            case .normal:
+                propose(.startLeave(other, force: true)) { [self] result in
+                    if case .failure(let failure) = result { return done(Self.sentence(failure)) }
+                    finishRemoval(of: other, done)
+                }
+            case .registered, .joining, .moving, .left:
+                propose(.remove(other)) { result in
+                    if case .failure(let failure) = result { return done(Self.sentence(failure)) }
+                    done(nil)
+                }
+            }
+        }
+    }
+
+    private func finishRemoval(of other: NodeID, _ done: @escaping @Sendable (String?) -> Void) {
+        whenAdopted { [self] in
+            let transfer = RangeTransfer(member: self, purpose: .handOver) { $0.ranges(of: other) }
+            note(transfer, "removal of \(other)")
+            transfer.start { [self] failure in
+                control.execute { [self] in
+                    forget(transfer)
+                    if let failure { return done(failure) }
+                    propose(.finishLeave(other)) { result in
+                        if case .failure(let failure) = result { return done(Self.sentence(failure)) }
+                        done(nil)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Compares the replicas of this node's ranges and gives each what it lacks; `done` is called with what was
+    /// done, or why it wasn't.
+    ///
+    /// - Parameters:
+    ///   - keyspace: only this one; all that have replicas if nil.
+    ///   - primaryOnly: only the ranges of which this node is the first replica.
+    package func repair(
+        keyspace: String?,
+        tables: [String],
+        primaryOnly: Bool,
+        done: @escaping @Sendable (RangeTransfer.Progress, String?) -> Void
+    ) {
+        control.execute { [self] in
+            let local = id
+            let transfer = RangeTransfer(
+                member: self,
+                purpose: .repair,
+                keyspace: keyspace,
+                tables: tables
+            ) { primaryOnly ? $0.primaryRanges(of: local) : $0.ranges(of: local) }
+            note(transfer, "repair")
+            transfer.start { [self] failure in
+                control.execute { [self] in
+                    forget(transfer)
+                    done(transfer.progress, failure)
+                }
+            }
+        }
+    }
+
+    /// The transfers that run, by what they are for.
+    package func transfers(
+        done: @escaping @Sendable ([(purpose: String, progress: RangeTransfer.Progress)]) -> Void
+    ) {
+        control.execute { [self] in
+            var all = membership.running.map { ($0.purpose, $0.transfer.progress) }
+            if membership.isBusy, let transfer = membership.transfer {
+                let state = group.metadata.node(id)?.state
+                all.append((state == .leaving ? "decommission" : "join", transfer.progress))
+            }
+            done(all)
+        }
+    }
+
+    private func note(_ transfer: RangeTransfer, _ purpose: String) {
+        membership.running.append((purpose, transfer))
+    }
+
+    private func forget(_ transfer: RangeTransfer) {
+        membership.running.removeAll { $0.transfer === transfer }
+    }
+}
