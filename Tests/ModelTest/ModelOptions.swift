@@ -22,8 +22,8 @@ struct ModelOptions: CustomStringConvertible, Equatable {
         // What of the files the system has in memory: all, nothing, half of the reads.
         ("memory", [0, 0, 1, 2]),
         ("memtable", [2_000, 6_000, 40_000, 64 << 20]),
-        // Commit-log segments, in bytes.
-        ("segment", [4_096, 4_096, 65_536]),
+        // Commit-log segments, in bytes: half of one is the most that a write may have.
+        ("segment", [16_384, 16_384, 65_536]),
         // Bytes of edits after which the manifest is written anew.
         ("rewrite", [4 << 20, 4 << 20, 300]),
         ("automatic", [0, 1, 1]),
@@ -103,7 +103,7 @@ struct ModelOptions: CustomStringConvertible, Equatable {
         options.store.memtableSpace = self["memtable"]
         options.store.blockCacheSize = self["cache"]
         options.store.compactsAutomatically = self["automatic"] != 0
-        options.commitLog.segmentSize = max(self["segment"], 4_096)
+        options.commitLog.segmentSize = max(self["segment"], 16_384)
         if isPeriodic { options.commitLog.sync = .periodic(milliseconds: self["period"]) }
     }
 

@@ -125,7 +125,8 @@ package final class MergeCursor {
     /// (`isPaused`).
     package func next() throws(StorageError) -> Bool {
         invariant(!isPaused, "next of a cursor that has paused")
-        let workEnd = workMax == Int.max ? Int.max : cost.work + workMax
+        let (sum, isBeyond) = cost.work.addingReportingOverflow(workMax)
+        let workEnd = isBeyond ? Int.max : sum
         if !hasStarted { try start() }
         try advancePending()
         while try gather() {
