@@ -207,7 +207,7 @@ package struct BatchLog: Sendable {
         _ node: Node,
         done: @escaping @Sendable (CQLError?) -> Void
     ) throws(CQLError) {
-        var mutations: [(shard: Int, bytes: [UInt8])] = []
+        var mutations: [(token: Model.Token, table: UUID, bytes: [UInt8])] = []
         do throws(MalformedBytes) {
             try batch.bytes.withView { (view) throws(MalformedBytes) in
                 var reader = MutationReader(view)
@@ -217,30 +217,50 @@ package struct BatchLog: Sendable {
                         var mutation = MutationWriter(capacity: key.count + value.count + 32)
                         mutation.begin(table: group.storageID)
                         mutation.add(key: key, value: value)
-                        let shard = node.shardMap.shard(of: Key.token(of: key))
-                        mutations.append((shard, mutation.bytes.array))
+                        mutations.append(
+                            (Key.token(of: key), group.storageID, mutation.bytes.array)
+                        )
                     }
                 }
             }
         } catch {
             throw CQLError(.server, "a batch in system.batches can't be decoded: \(error)")
         }
-        let finish: @Sendable (WriteError?) -> Void = { error in
+        let finish: @Sendable (CQLError?) -> Void = { error in
             if error == nil { remove(batch.id, batch.timestamp, node) }
-            done(error.map { CQLError(write: $0) })
+            done(error)
         }
         guard !mutations.isEmpty else { return finish(nil) }
-        let gate = Countdown<WriteError>(mutations.count, done: finish)
-        for (shard, bytes) in mutations {
-            node.shards[shard].run { shard in
-                bytes.withView { view in
-                    shard.store.write(view) { error in
-                        // A table that was dropped since wants nothing more.
-                        var error = error
-                        if case .unknownTable = error { error = nil }
-                        gate.finish(error)
-                    }
-                }
+        let gate = Countdown<CQLError>(mutations.count, done: finish)
+        for (token, table, bytes) in mutations {
+            node.shard(of: token).run { shard in
+                write(bytes, token, of: table, node, shard) { gate.finish($0) }
+            }
+        }
+    }
+
+    /// Writes a part of a batch to the shard that owns it, or to its replicas: those that are away get hints.
+    private static func write(
+        _ bytes: [UInt8],
+        _ token: Model.Token,
+        of table: UUID,
+        _ node: Node,
+        _ shard: Shard,
+        _ done: @escaping @Sendable (CQLError?) -> Void
+    ) {
+        if let coordinator = node.coordinator, !coordinator.view.isAlone,
+            let schema = node.schema.table(storageID: table),
+            let placement = coordinator.view.placement(of: schema.keyspace)
+        {
+            return coordinator.write(bytes, token: token, placement, .any, owner: shard) { outcome in
+                done(CQLError(outcome, .any, .batchLog, coordinator))
+            }
+        }
+        bytes.withView { view in
+            shard.store.write(view) { error in
+                // A table that was dropped since wants nothing more.
+                if case .unknownTable = error { return done(nil) }
+                done(error.map { CQLError(write: $0) })
             }
         }
     }
