@@ -85,7 +85,11 @@ struct ConditionalWrite {
         }
         let success: StatementResult = write.answer.map { .rows($0) } ?? .void
         guard let mutation = write.mutation, !mutation.isEmpty else {
-            return completion(StatementOutcome(.success(success)))
+            // What stood against it may be a write that isn't durable yet: nobody may hear of it before.
+            return shard.store.whenDurable { error in
+                let failure = error.map { CQLError(storage: $0) }
+                completion(StatementOutcome(failure.map { .failure($0) } ?? .success(success)))
+            }
         }
         mutation.withView { view in
             shard.store.write(view, atOnce: true) { error in

@@ -287,6 +287,8 @@ package final class QueryProcessor: Sendable {
         case .select(let plan):
             try parameters.requireReadable()
             let remote = replicas(of: plan.table.keyspace, parameters.consistency)
+            let isSerialHere = remote == nil && parameters.consistency.isSerial
+            let completion = isSerialHere ? afterSync(completion) : completion
             if !statement.pointReaders.isEmpty, parameters.pagingState == nil,
                 remote?.level.isSerial != true
             {
@@ -332,6 +334,16 @@ package final class QueryProcessor: Sendable {
             ).start(plan, statement, parameters, origin)
         case .other(let statement):
             execute(statement, origin, completion)
+        }
+    }
+
+    /// A serial read sees nothing that a crash could take back: it is answered when what it saw is durable.
+    private func afterSync(_ completion: @escaping Completion) -> Completion {
+        { [node] outcome in
+            node.onEachShard({ shard, finish in shard.store.whenDurable(finish) }) { error in
+                guard let error else { return completion(outcome) }
+                completion(StatementOutcome(.failure(CQLError(storage: error))))
+            }
         }
     }
 

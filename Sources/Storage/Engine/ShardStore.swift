@@ -104,8 +104,12 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
         return table
     }
 
-    /// All tables' data.
-    package var allTables: [TableStore] { Array(tables.values) }
+    /// All tables' data, in the order of their ids: never in one that differs from run to run.
+    package var allTables: [TableStore] {
+        tables.values.sorted { ShardStore.precedes($0.schema.storageID, $1.schema.storageID) }
+    }
+
+    static func precedes(_ a: UUID, _ b: UUID) -> Bool { (a.high, a.low) < (b.high, b.low) }
 
     /// Adds a table or takes note of its changed schema.
     package func addTable(
@@ -201,6 +205,13 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
         if disk.bytesUnchecked > DiskState.checkInterval { checkDisk() }
     }
 
+    /// Calls `body` on the executor, maybe within this call, when all writes that reads can see by now are
+    /// durable, or with the reason why that isn't known.
+    package func whenDurable(_ body: @escaping @Sendable (StorageError?) -> Void) {
+        guard let log else { return body(nil) }
+        log.whenDurable { body($0.map { .commitLog($0) }) }
+    }
+
     /// Whether there is memory for a write.
     package var hasRoom: Bool { unflushedBytes <= options.unflushedSpaceMax }
 
@@ -282,7 +293,7 @@ package final class ShardStore: @unchecked Sendable {  // Owner: the shard's exe
 
     /// Rotates the table with the most bytes in its active memtable and starts its flush.
     private func flushLargest() {
-        let largest = tables.values.max {
+        let largest = allTables.max {
             ($0.active?.byteCount ?? 0) < ($1.active?.byteCount ?? 0)
         }
         guard let largest else { return }
