@@ -207,6 +207,21 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // Simulator: whole clusters in one thread, from a seed, with faults and checkers.
+        .target(
+            name: "Simulator",
+            dependencies: [
+                "Bytes", "CQL", "CQLProtocol", "Cluster", "Environment", "Model", "Node", "Storage",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "SimulatorTests",
+            dependencies: ["Bytes", "Environment", "Model", "Simulator"],
+            swiftSettings: settings
+        ),
+
         // Shell: statements by hand or from a script, to a node or to an embedded database.
         system("CEdit", "libedit-dev"),
         .target(
@@ -277,7 +292,7 @@ let package = Package(
         .executableTarget(
             name: "tholos",
             dependencies: [
-                "Admin", "Bench", "Import", "Model", "SSTableTool", "Server", "Shell",
+                "Admin", "Bench", "Import", "Model", "SSTableTool", "Server", "Shell", "Simulator",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings

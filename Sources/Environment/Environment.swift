@@ -19,6 +19,8 @@ package struct Environment: Sendable {
     package let flushing: any Executor
     /// Where flushes and compactions run that yield to everything else: threads of low priority.
     package let compacting: any Executor
+    /// Bugs that are there on purpose; none but in the simulator.
+    package let planted: PlantedBugs
 
     package init(
         fileSystem: any FileSystem,
@@ -27,7 +29,8 @@ package struct Environment: Sendable {
         background: any Executor,
         reading: (any Executor)? = nil,
         flushing: (any Executor)? = nil,
-        compacting: (any Executor)? = nil
+        compacting: (any Executor)? = nil,
+        planted: PlantedBugs = []
     ) {
         self.fileSystem = fileSystem
         self.clock = clock
@@ -36,6 +39,7 @@ package struct Environment: Sendable {
         self.reading = reading ?? background
         self.flushing = flushing ?? background
         self.compacting = compacting ?? background
+        self.planted = planted
     }
 }
 

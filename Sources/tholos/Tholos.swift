@@ -8,6 +8,7 @@ import Model
 import SSTableTool
 import Server
 import Shell
+import Simulator
 
 /// The one executable: its subcommands are the targets that a person runs.
 @main
@@ -22,7 +23,7 @@ struct Tholos: AsyncParsableCommand {
         version: "tholos \(ProductVersion.text)",
         subcommands: [
             ServeCommand.self, ShellCommand.self, ImportCommand.self, SSTableCommand.self,
-            AdminCommand.self, BenchCommand.self,
+            AdminCommand.self, BenchCommand.self, SimulateCommand.self,
         ]
     )
 

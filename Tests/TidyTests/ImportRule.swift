@@ -69,9 +69,17 @@ enum ImportRule {
             ["ArgumentParser", "Bytes", "Environment", "Glibc", "Model", "Node", "Storage"]
         ),
         (
+            "Simulator",
+            [
+                "ArgumentParser", "Bytes", "CQL", "CQLProtocol", "Cluster", "Environment", "Glibc",
+                "Model", "Node", "Storage",
+            ]
+        ),
+        (
             "tholos",
             [
                 "Admin", "ArgumentParser", "Bench", "Import", "Model", "SSTableTool", "Server", "Shell",
+                "Simulator",
             ]
         ),
     ]

@@ -20,6 +20,8 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
     private let executor: any Executor
     private let files: CommitLogFiles
     private let prepared: CommitLogSpare
+    /// Whether writers are told before the sync.
+    private let acknowledgesEarly: Bool
     /// The segment for which space has been set aside, or is being.
     private var spareSegment: UInt64 = 0
 
@@ -87,6 +89,8 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
         self.environment = environment
         self.executor = executor
         self.options = options
+        acknowledgesEarly =
+            options.sync != .group || environment.planted.contains(.acknowledgeBeforeSync)
         let fileSystem = environment.fileSystem
         try fileSystem.createDirectoryDurably(directory)
         let last = try CommitLog.segments(fileSystem, directory: directory).last
@@ -144,7 +148,7 @@ package final class CommitLog: @unchecked Sendable {  // Owner: the shard's exec
         }
         appendOwed()
         let position = appendPayload(payload)
-        if options.sync != .group, filling.bytes.count < CommitLog.earlyBytesMax {
+        if acknowledgesEarly, filling.bytes.count < CommitLog.earlyBytesMax {
             early.append(completion)
         } else {
             filling.completions.append(completion)

@@ -53,6 +53,8 @@ final class CompactionJob: @unchecked Sendable {  // Owner: the background step 
 
     let plan: CompactionPlan
     private let purge: RowPurge
+    /// Whether deletions are purged that may hide something elsewhere: a planted bug.
+    private let purgesAll: Bool
     private var slices: ArraySlice<[TokenRange]>
     /// The parts of the slice that are still to be merged.
     private var parts: ArraySlice<TokenRange> = []
@@ -75,10 +77,11 @@ final class CompactionJob: @unchecked Sendable {  // Owner: the background step 
         CompressionSettings(plan.schema.options.compression, level: plan.reason.outputLevel)
     )
 
-    init(_ plan: CompactionPlan) {
+    init(_ plan: CompactionPlan, planted: PlantedBugs = []) {
         self.plan = plan
+        purgesAll = planted.contains(.purgeTombstoneEarly)
         purge = RowPurge(
-            graceHorizon: plan.schema.options.graceHorizon(now: plan.now),
+            graceHorizon: purgesAll ? .max : plan.schema.options.graceHorizon(now: plan.now),
             table: plan.schema
         )
         slices = plan.slices[...]
@@ -264,6 +267,7 @@ final class CompactionJob: @unchecked Sendable {  // Owner: the background step 
     private func smallestTimestampElsewhere(
         of partition: ByteView
     ) throws(StorageError) -> Int64 {
+        if purgesAll { return .max }
         let token = Key.token(of: partition)
         let hash = PartitionFilter.hash(partition: partition)
         let blocks = UncachedBlocks()

@@ -153,7 +153,7 @@ extension ShardStore {
         )
         let compaction = RunningCompaction(
             table: table.schema.storageID,
-            job: CompactionJob(plan)
+            job: CompactionJob(plan, planted: environment.planted)
         )
         compactions.append(compaction)
         let facts = facts(table).filter { numbers.contains($0.number) }
@@ -266,7 +266,7 @@ extension ShardStore {
 
     /// Starts what had to wait for another compaction to end.
     private func startWaitingCompactions() {
-        let waiting = tablesToCompact
+        let waiting = tablesToCompact.sorted { ShardStore.precedes($0, $1) }
         tablesToCompact = []
         for id in waiting { table(storageID: id).map(startCompaction) }
     }
