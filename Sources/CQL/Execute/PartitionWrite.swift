@@ -34,7 +34,10 @@ enum RowLookup {
                 }
             case .answers(let answers):
                 let cursor = MergeCursor(
-                    sources: answers.map { .memtable(MemtableCursor($0.memtable), $0.memtable) },
+                    sources: answers.map {
+                        let memtable = $0.memtable
+                        return .memtable(MemtableCursor(memtable), memtable)
+                    },
                     lower: key,
                     upper: key + [0]
                 )

@@ -78,19 +78,17 @@ final class PointReader: @unchecked Sendable {  // Owner: the shard's executor.
         _ request: PointRequest
     ) throws(CQLError) -> RowsResult {
         cells.removeAll()
-        let lower = key.array
-        let cursor = MergeCursor(
-            sources: [.memtable(MemtableCursor(answers.memtable), answers.memtable)],
-            lower: lower,
-            upper: lower + [0]
-        )
-        var count = 0
-        do throws(StorageError) {
-            if try cursor.next() { count = 1 }
-        } catch {
-            throw CQLError(storage: error)
+        let plain = try answers.onlyRow(key) { (value) throws(CQLError) in
+            try value.map { (value) throws(CQLError) in
+                try append(value, key, partitionLength, request)
+            } ?? 0
         }
-        if count == 1 { count = try append(cursor.value, key, partitionLength, request) }
+        let count: Int
+        if let plain {
+            count = plain
+        } else {
+            count = try appendMerged(answers.memtable, key, partitionLength, request)
+        }
         return RowsResult(
             metadata: ResultMetadata(columns: columns, omitsColumns: request.skipMetadata),
             rowCount: count,
@@ -118,6 +116,26 @@ final class PointReader: @unchecked Sendable {  // Owner: the shard's executor.
         }
         guard let row else { return 0 }
         return try append(row, key, partitionLength, request)
+    }
+
+    private func appendMerged(
+        _ memtable: Memtable,
+        _ key: ByteView,
+        _ partitionLength: Int,
+        _ request: PointRequest
+    ) throws(CQLError) -> Int {
+        let lower = key.array
+        let cursor = MergeCursor(
+            sources: [.memtable(MemtableCursor(memtable), memtable)],
+            lower: lower,
+            upper: lower + [0]
+        )
+        do throws(StorageError) {
+            guard try cursor.next() else { return 0 }
+        } catch {
+            throw CQLError(storage: error)
+        }
+        return try append(cursor.value, key, partitionLength, request)
     }
 
     private func append(

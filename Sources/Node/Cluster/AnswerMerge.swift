@@ -1,31 +1,75 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Bytes
+package import Bytes
 internal import Cluster
 internal import Model
 package import Storage
 
 /// What the answers of several replicas to one read come to.
 package struct MergedAnswers: Sendable {
+    /// Where the entries are: in the one answer that stands for all, or merged.
+    package enum Entries: Sendable {
+        /// As a mutation that is well-formed.
+        case answer([UInt8])
+        case merged(Memtable)
+    }
+
     /// All entries of all answers, as far as all of them go.
-    package let memtable: Memtable
+    package let entries: Entries
     /// How far that is; nil for all of the run.
     package let horizon: [UInt8]?
     /// What each replica lacks of it, as a mutation; those that lack nothing are left out.
     let repairs: [(id: NodeID, mutation: [UInt8])]
+
+    /// The entries in a memtable, which takes memory of its own from the system: not for reads of one row.
+    package var memtable: Memtable {
+        switch entries {
+        case .merged(let memtable): return memtable
+        case .answer(let mutation):
+            do throws(MalformedBytes) {
+                return try AnswerMerge.memtable(mutation)
+            } catch {
+                invariantFailure("an answer that was checked is malformed: \(error)")
+            }
+        }
+    }
+
+    /// The value of a row, if the entries are nothing but this row; `body` gets nil if there are none.
+    /// Nil for anything else.
+    package func onlyRow<R, E: Error>(
+        _ key: ByteView,
+        _ body: (ByteView?) throws(E) -> R
+    ) throws(E) -> R? {
+        guard case .answer(let mutation) = entries else { return nil }
+        if mutation.isEmpty { return try body(nil) }
+        return try mutation.withView { (view) throws(E) -> R? in
+            var reader = MutationReader(view)
+            guard let group = try? reader.nextGroup(), group.count == 1,
+                let entry = try? reader.nextEntry(), entry.key.equals(key)
+            else { return nil }
+            let value = entry.value
+            guard (try? reader.nextGroup()) == nil else { return nil }
+            return try body(value)
+        }
+    }
 }
 
 /// Merges answers, and finds out what each replica lacks.
 enum AnswerMerge {
     /// The memory that answers may take, merged: far above what a page asks for.
     private static let capacity = 256 << 20
+    /// The memory for answers of a row or none, in bytes.
+    private static let smallest = 4 << 10
 
-    /// The memtable of one answer.
-    static func memtable(_ answer: ReadAnswer.Data) throws(MalformedBytes) -> Memtable {
-        let memtable = Memtable(capacity: max(answer.mutation.count * 8, 1 << 16))
-        try apply(answer.mutation, to: memtable)
+    /// The memtable of one answer's mutation.
+    static func memtable(_ mutation: [UInt8]) throws(MalformedBytes) -> Memtable {
+        let memtable = Memtable(capacity: mutation.count * 8 + smallest)
+        try apply(mutation, to: memtable)
         return memtable
     }
+
+    /// Throws if an answer isn't well-formed.
+    static func check(_ mutation: [UInt8]) throws(MalformedBytes) { try each(mutation) { _, _, _ in } }
 
     /// - Parameter run: what was read, without limits.
     static func merge(
@@ -34,10 +78,10 @@ enum AnswerMerge {
         _ table: TableSchema
     ) throws(MalformedBytes) -> MergedAnswers {
         let bytes = answers.reduce(0) { $0 + $1.data.mutation.count }
-        let memtable = Memtable(capacity: min(max(bytes * 8, 1 << 16), capacity))
+        let memtable = Memtable(capacity: min(bytes * 8 + smallest, capacity))
         var own: [Memtable] = []
         for answer in answers {
-            own.append(try Self.memtable(answer.data))
+            own.append(try Self.memtable(answer.data.mutation))
             try apply(answer.data.mutation, to: memtable)
         }
         let horizon = nearest(answers.compactMap(\.data.horizon), isReversed: run.isReversed)
@@ -54,7 +98,7 @@ enum AnswerMerge {
         } catch {
             invariantFailure("entries that were merged in memory can't be read: \(error)")
         }
-        return MergedAnswers(memtable: memtable, horizon: horizon, repairs: repairs)
+        return MergedAnswers(entries: .merged(memtable), horizon: horizon, repairs: repairs)
     }
 
     /// The run up to a horizon.

@@ -169,9 +169,10 @@ final class ReadDriver: @unchecked Sendable {  // Owner: the shard's executor.
             invariantFailure("a read succeeded without data")
         }
         do throws(MalformedBytes) {
-            let memtable = try AnswerMerge.memtable(data)
+            try AnswerMerge.check(data.mutation)
+            let entries = MergedAnswers.Entries.answer(data.mutation)
             completion(
-                .success(MergedAnswers(memtable: memtable, horizon: data.horizon, repairs: []))
+                .success(MergedAnswers(entries: entries, horizon: data.horizon, repairs: []))
             )
         } catch {
             refuse(id, error)
