@@ -163,6 +163,8 @@ package final class Simulation {
         world.run(for: client.timeout + SimulatedTime.second)
         for machine in world.machines { cycle(machine) }
         guard comeUp("after the last stop") else { return }
+        // Nodes that have just come up hear what they have missed.
+        if options.nodeCount > 1 { world.run(for: 10 * SimulatedTime.second) }
         finish()
     }
 

@@ -9,8 +9,9 @@ import threading
 import time
 
 import pytest
-from cassandra import ConsistencyLevel, ReadTimeout, Unavailable
+from cassandra import ConsistencyLevel, ReadTimeout, Unavailable, WriteTimeout
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
+from cassandra.protocol import ErrorMessage
 from cassandra.policies import (
     ConstantReconnectionPolicy,
     FallthroughRetryPolicy,
@@ -156,19 +157,25 @@ def test_conditional_writes_have_one_winner(each):
     assert each[0].execute("INSERT INTO k.cas (p, v) VALUES (1, 0) IF NOT EXISTS").was_applied
     refused = each[1].execute("INSERT INTO k.cas (p, v) VALUES (1, 5) IF NOT EXISTS")
     assert not refused.was_applied and refused.one().v == 0
-    applied = []
+    applied, unknown = [], []
+    serial = SimpleStatement(
+        "SELECT v FROM k.cas WHERE p = 1", consistency_level=ConsistencyLevel.SERIAL
+    )
 
     def count(session):
         done = 0
         while done < 15:
-            now = session.execute(
-                SimpleStatement(
-                    "SELECT v FROM k.cas WHERE p = 1", consistency_level=ConsistencyLevel.SERIAL
-                )
-            ).one()
             update = "UPDATE k.cas SET v = %s WHERE p = 1 IF v = %s"
-            if session.execute(update, (now.v + 1, now.v)).was_applied:
-                done += 1
+            try:
+                now = session.execute(serial).one()
+            except ReadTimeout:
+                continue
+            try:
+                if session.execute(update, (now.v + 1, now.v)).was_applied:
+                    done += 1
+            except (WriteTimeout, ErrorMessage):
+                # On a slow machine they get into each other's way; this one may have been applied.
+                unknown.append(now.v)
         applied.append(done)
 
     threads = [threading.Thread(target=count, args=(session,)) for session in each]
@@ -177,7 +184,7 @@ def test_conditional_writes_have_one_winner(each):
     for thread in threads:
         thread.join()
     assert applied == [15, 15, 15]
-    assert each[2].execute("SELECT v FROM k.cas WHERE p = 1").one().v == 45
+    assert 45 <= each[2].execute(serial).one().v <= 45 + len(unknown)
 
 
 def test_batches_lists_and_schema_changes_from_all_nodes(each):

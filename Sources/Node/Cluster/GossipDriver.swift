@@ -60,6 +60,7 @@ final class GossipDriver: @unchecked Sendable {  // Owner: the member's control 
         if rounds % Self.loadRounds == 0 { measureLoad(member) }
         rounds += 1
         perform(gossiper.tick(now, using: &generator), member)
+        learnLatest(member)
         member.control.schedule(after: Self.interval) { member.gossip.round(member) }
     }
 
@@ -127,11 +128,21 @@ final class GossipDriver: @unchecked Sendable {  // Owner: the member's control 
         }
     }
 
+    /// Asks for entries of the metadata log that this node still lacks: an earlier question may have been lost.
+    private func learnLatest(_ member: ClusterMember) {
+        let known = gossiper.states.filter { $0.id != member.id && gossiper.isAlive($0.id) }
+        let latest = known.max { epoch(of: $0) < epoch(of: $1) }
+        if let latest { member.learned(epoch: epoch(of: latest), from: latest.id, at: latest.address) }
+    }
+
+    private func epoch(of state: EndpointState) -> UInt64 {
+        state[.metadataEpoch].flatMap { UInt64($0) } ?? 0
+    }
+
     private func learn(of id: NodeID, _ member: ClusterMember) {
         guard let state = gossiper.state(of: id) else { return }
         member.coordinator.note(schemaOf: id, state[.schema])
-        guard let epoch = state[.metadataEpoch].flatMap({ UInt64($0) }) else { return }
-        member.learned(epoch: epoch, from: id, at: state.address)
+        member.learned(epoch: epoch(of: state), from: id, at: state.address)
     }
 
     private func send(_ envelopes: [GossipEnvelope], _ member: ClusterMember) {
