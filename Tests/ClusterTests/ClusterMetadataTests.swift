@@ -11,21 +11,27 @@ import Testing
 
     @Test func aNodeComesAndGoes() throws {
         var metadata = try Fixture.cluster(2)
-        #expect(metadata.epoch == 4)
+        #expect(metadata.epoch == 5)
         #expect(metadata.node(Fixture.id(2))?.state == .normal)
         try metadata.apply(.startMove(Fixture.id(2), tokens: [Token(1_500)]), 1)
+        #expect(
+            metadata.refusal(of: .finishMove(Fixture.id(2))) == .notHandedOver(Fixture.id(2))
+        )
         #expect(metadata.node(Fixture.id(2))?.pendingTokens == [Token(1_500)])
+        try metadata.apply(.handOver(Fixture.id(2)), 50001)
         try metadata.apply(.finishMove(Fixture.id(2)), 2)
         #expect(metadata.node(Fixture.id(2))?.tokens == [Token(1_500)])
+        #expect(metadata.node(Fixture.id(2))?.isHandedOver == false)
         try metadata.apply(.startLeave(Fixture.id(2), force: false), 3)
         try metadata.apply(.abortLeave(Fixture.id(2)), 4)
         try metadata.apply(.startLeave(Fixture.id(2), force: false), 5)
+        try metadata.apply(.handOver(Fixture.id(2)), 50002)
         try metadata.apply(.finishLeave(Fixture.id(2)), 6)
         #expect(metadata.node(Fixture.id(2))?.state == .left)
         #expect(metadata.node(Fixture.id(2))?.tokens == [])
         try metadata.apply(.remove(Fixture.id(2)), 7)
         #expect(metadata.nodes.map(\.id) == [Fixture.id(1)])
-        #expect(metadata.epoch == 11)
+        #expect(metadata.epoch == 14)
     }
 
     @Test func aReplacementTakesTokensAndVoteAway() throws {
@@ -44,6 +50,7 @@ import Testing
             metadata.refusal(of: .startLeave(Fixture.id(2), force: true))
                 == .beingReplaced(Fixture.id(2), by: Fixture.id(4))
         )
+        try metadata.apply(.handOver(Fixture.id(4)), 50003)
         try metadata.apply(.finishJoin(Fixture.id(4)), 4)
         #expect(metadata.node(Fixture.id(2))?.state == .left)
         #expect(metadata.node(Fixture.id(4))?.tokens == tokens)
@@ -101,6 +108,7 @@ import Testing
         let edit = Fixture.keyspace("k", simple2)
         try metadata.apply(.schema([edit], base: 0, version: UUID(high: 0, low: 1)), 1)
         try metadata.apply(.startLeave(Fixture.id(3), force: false), 2)
+        try metadata.apply(.handOver(Fixture.id(3)), 50004)
         try metadata.apply(.finishLeave(Fixture.id(3)), 3)
         #expect(
             metadata.refusal(of: .startLeave(Fixture.id(2), force: false))
@@ -111,6 +119,7 @@ import Testing
             metadata.refusal(of: .startLeave(Fixture.id(1), force: true))
                 == .lastNode(Fixture.id(1))
         )
+        try metadata.apply(.handOver(Fixture.id(2)), 50005)
         try metadata.apply(.finishLeave(Fixture.id(2)), 5)
     }
 
@@ -155,6 +164,7 @@ import Testing
             version: UUID(high: 0, low: 2)
         )
         #expect(metadata.refusal(of: alter) != nil)
+        try metadata.apply(.handOver(Fixture.id(21)), 50006)
         try metadata.apply(.finishJoin(Fixture.id(21)), 6)
         #expect(metadata.refusal(of: alter) == nil)
     }

@@ -65,7 +65,8 @@ enum MetadataFixture {
             let tokens = [Token(Int64(index) * tokenStep)]
             let changes: [MetadataChange] = [
                 .register(node(index, center: center, rack: rack)),
-                .startJoin(id(index), tokens: tokens, replaces: nil), .finishJoin(id(index)),
+                .startJoin(id(index), tokens: tokens, replaces: nil), .handOver(id(index)),
+                .finishJoin(id(index)),
             ]
             for change in changes {
                 number += 1

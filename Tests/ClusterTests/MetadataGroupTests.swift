@@ -82,8 +82,8 @@ import Testing
         #expect(words(one.persisted(2, now: 7)) == ["persist 3: 1"])
         #expect(
             words(one.persisted(3, now: 8)) == [
-                "applied 9", "decided 5 at 9", "entries 9+1 to 2", "entries 9+1 to 3",
-                "entries 9+1 to 4",
+                "applied 11", "decided 5 at 11", "entries 11+1 to 2", "entries 11+1 to 3",
+                "entries 11+1 to 4",
             ]
         )
     }
@@ -116,13 +116,13 @@ import Testing
         }
         var ahead = try group(1, metadata)
         let fetch = behind.learned(epoch: metadata.epoch, from: Fixture.id(1), now: 0)
-        #expect(words(fetch) == ["fetch after 4 to 1"])
+        #expect(words(fetch) == ["fetch after 5 to 1"])
         guard case .send(let message, _) = fetch[0] else { return }
         let answer = ahead.receive(message, from: Fixture.id(2), now: 0)
-        #expect(words(answer) == ["snapshot 9 to 2"])
+        #expect(words(answer) == ["snapshot 10 to 2"])
         guard case .send(let snapshot, _) = answer[0] else { return }
         #expect(words(behind.receive(snapshot, from: Fixture.id(1), now: 1)) == ["persist 1: 1"])
-        #expect(words(behind.persisted(1, now: 2)) == ["installed 9"])
+        #expect(words(behind.persisted(1, now: 2)) == ["installed 10"])
         #expect(behind.metadata.encodedBytes == metadata.encodedBytes)
     }
 

@@ -80,13 +80,16 @@ package struct ConsistencyRule: Hashable, Sendable {
         onlyDataCenter.map { $0 == dataCenter } ?? true
     }
 
-    /// Whether answers from these data centers, one for each answer, are enough; `extra` more than the level
-    /// asks for are needed when ranges are moving.
-    package func isMet(by dataCenters: [String], extra: Int = 0) -> Bool {
+    /// Whether answers from these data centers, one for each answer, are enough.
+    ///
+    /// - Parameter pending: the data centers of those that will own the range: for each of them one answer more
+    ///   is needed there.
+    package func isMet(by dataCenters: [String], pending: [String] = []) -> Bool {
         for (name, count) in requiredByDataCenter {
-            guard dataCenters.count(where: { $0 == name }) >= count else { return false }
+            let extra = pending.count { $0 == name }
+            guard dataCenters.count(where: { $0 == name }) >= count + extra else { return false }
         }
-        return dataCenters.count(where: counts) >= required + extra
+        return dataCenters.count(where: counts) >= required + pending.count(where: counts)
     }
 
     package static func == (a: ConsistencyRule, b: ConsistencyRule) -> Bool {

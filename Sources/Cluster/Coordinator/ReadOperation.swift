@@ -49,8 +49,28 @@ package struct ReadOperation: Sendable {
     /// - Parameter candidates: the replicas whose answers count, the best first.
     package init(_ rule: ConsistencyRule, candidates: [Replica]) {
         self.rule = rule
-        self.candidates = candidates.filter { rule.counts($0.dataCenter) && $0.isAlive && !$0.isPending }
+        self.candidates = ReadOperation.order(
+            candidates.filter { rule.counts($0.dataCenter) && $0.isAlive && !$0.isPending },
+            rule
+        )
         answers = Array(repeating: .unasked, count: self.candidates.count)
+    }
+
+    /// Those first who are asked first: of each data center as many as the level asks for there.
+    private static func order(_ candidates: [Replica], _ rule: ConsistencyRule) -> [Replica] {
+        guard !rule.requiredByDataCenter.isEmpty else { return candidates }
+        var first: [Replica] = []
+        for (name, count) in rule.requiredByDataCenter {
+            first += candidates.filter { $0.dataCenter == name }.prefix(count)
+        }
+        let ids = Set(first.map(\.id))
+        return first + candidates.filter { !ids.contains($0.id) }
+    }
+
+    /// Whether the answers of these candidates are enough.
+    private func isMet(by indices: [Int]) -> Bool {
+        guard !rule.requiredByDataCenter.isEmpty else { return indices.count >= required }
+        return rule.isMet(by: indices.map { candidates[$0].dataCenter })
     }
 
     /// How many answers the level asks for.
@@ -60,10 +80,12 @@ package struct ReadOperation: Sendable {
     package var isOver: Bool { phase == .over }
 
     /// Whether another replica could be asked, if those that were are slow.
-    package var canSpeculate: Bool { phase == .comparing && answers.contains(.unasked) }
+    package var canSpeculate: Bool {
+        (phase == .comparing || phase == .reconciling) && answers.contains(.unasked)
+    }
 
     package mutating func start() -> [Action] {
-        guard candidates.count >= required else {
+        guard isMet(by: Array(candidates.indices)) else {
             phase = .over
             let outcome = ReplicaOutcome.unavailable(required: required, alive: candidates.count)
             return [.complete(outcome, from: nil)]
@@ -80,8 +102,23 @@ package struct ReadOperation: Sendable {
         return askAnother()
     }
 
+    /// Who is asked next: of a data center that lacks answers, if the level asks for some of each.
+    private var another: Int? {
+        for (name, count) in rule.requiredByDataCenter {
+            let here = candidates.indices.filter { candidates[$0].dataCenter == name }
+            let answered = here.count { index in
+                switch answers[index] {
+                case .digest, .data: true
+                default: false
+                }
+            }
+            if answered < count, let index = here.first(where: { answers[$0] == .unasked }) { return index }
+        }
+        return answers.firstIndex(of: .unasked)
+    }
+
     private mutating func askAnother() -> [Action] {
-        guard let index = answers.firstIndex(of: .unasked) else { return [] }
+        guard let index = another else { return [] }
         answers[index] = .askedData
         return [.read(candidates[index].id, digest: false)]
     }
@@ -114,9 +151,9 @@ package struct ReadOperation: Sendable {
         failures.append(failure)
         let another = phase == .over ? [] : askAnother()
         if !another.isEmpty { return another }
-        let possible = answers.count { $0 != .failed && $0 != .unasked }
+        let possible = answers.indices.filter { answers[$0] != .failed && answers[$0] != .unasked }
         guard phase == .comparing || phase == .reconciling else { return [] }
-        if possible < required { return fail() }
+        if !isMet(by: possible) { return fail() }
         return phase == .comparing ? compare() : reconcile()
     }
 
@@ -194,12 +231,16 @@ package struct ReadOperation: Sendable {
     /// Looks whether enough have answered, and the same.
     private mutating func compare() -> [Action] {
         var digests: [ReadAnswer.Digest] = []
+        var answered: [Int] = []
         var source: NodeID?
         for (index, answer) in answers.enumerated() {
             switch answer {
-            case .digest(let digest): digests.append(digest)
+            case .digest(let digest):
+                digests.append(digest)
+                answered.append(index)
             case .data(let digest):
                 digests.append(digest)
+                answered.append(index)
                 source = source ?? candidates[index].id
             default: break
             }
@@ -207,7 +248,7 @@ package struct ReadOperation: Sendable {
         if let first = digests.first, digests.contains(where: { $0 != first }) {
             return askForData()
         }
-        guard digests.count >= required else { return [] }
+        guard isMet(by: answered) else { return [] }
         if let source { return succeed(from: source) }
         // All data reads failed or are slow, and the digests agree: one of them is asked for the data.
         guard !answers.contains(.askedData) else { return [] }
@@ -241,7 +282,7 @@ package struct ReadOperation: Sendable {
             if case .data = answers[$0] { return true }
             return false
         }
-        guard sources.count >= required else {
+        guard isMet(by: sources) else {
             let canCome = answers.contains { $0 == .askedData || $0 == .askedDigest }
             return canCome ? [] : fail()
         }

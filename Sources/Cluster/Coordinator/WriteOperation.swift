@@ -30,7 +30,8 @@ package struct WriteOperation: Sendable {
 
     private let rule: ConsistencyRule
     private let replicas: [Replica]
-    private let extra: Int
+    /// The data centers of those that will own the range.
+    private let pending: [String]
     private var answers: [Answer]
     private var failures: [ReplicaFailure] = []
     private var hintCount = 0
@@ -40,12 +41,12 @@ package struct WriteOperation: Sendable {
     package init(_ rule: ConsistencyRule, replicas: [Replica]) {
         self.rule = rule
         self.replicas = replicas
-        extra = replicas.count { $0.isPending && rule.counts($0.dataCenter) }
+        pending = replicas.filter(\.isPending).map(\.dataCenter)
         answers = Array(repeating: .missing, count: replicas.count)
     }
 
     /// How many answers the level asks for.
-    package var required: Int { rule.required + extra }
+    package var required: Int { rule.required + pending.count(where: rule.counts) }
 
     /// Whether nothing is left to wait for.
     package var isOver: Bool { isComplete && !answers.contains(.missing) }
@@ -53,7 +54,7 @@ package struct WriteOperation: Sendable {
     /// Begins.
     package mutating func start() -> [Action] {
         let alive = replicas.filter(\.isAlive)
-        let canBeMet = rule.isMet(by: alive.map(\.dataCenter), extra: extra)
+        let canBeMet = rule.isMet(by: alive.map(\.dataCenter), pending: pending)
         if !canBeMet, rule.level != .any {
             isComplete = true
             answers = answers.map { _ in .down }
@@ -126,13 +127,13 @@ package struct WriteOperation: Sendable {
     private mutating func conclude() -> [Action] {
         guard !isComplete else { return [] }
         let done = replicas.indices.filter { answers[$0] == .done }.map { replicas[$0].dataCenter }
-        if rule.isMet(by: done, extra: extra) || (rule.level == .any && hintCount > 0) {
+        if rule.isMet(by: done, pending: pending) || (rule.level == .any && hintCount > 0) {
             isComplete = true
             return [.complete(.success)]
         }
         let possible = replicas.indices.filter { answers[$0] == .done || answers[$0] == .missing }
         guard !failures.isEmpty, rule.level != .any,
-            !rule.isMet(by: possible.map { replicas[$0].dataCenter }, extra: extra)
+            !rule.isMet(by: possible.map { replicas[$0].dataCenter }, pending: pending)
         else { return [] }
         isComplete = true
         return [.complete(failure(receivedCount))]

@@ -44,6 +44,8 @@ package struct RequestFailure: MessageBody, Hashable, Error {
         case corruption = 0x102
         /// The coordinator doesn't know yet that rows are elsewhere now.
         case staleEpoch = 0x103
+        /// The replica doesn't know yet what the coordinator knows of the cluster.
+        case behind = 0x104
     }
 
     package var reason: Reason

@@ -13,8 +13,12 @@ extension ClusterMetadata {
         case .register(let node): try register(node)
         case .startJoin(let id, let tokens, let replaces):
             try startJoin(id, tokens: tokens, replaces: replaces)
+        case .handOver(let id):
+            try requireNotHandedOver(id)
+            try update(id, from: [.joining, .leaving, .moving]) { $0.isHandedOver = true }
         case .finishJoin(let id): try finishJoin(id)
         case .abortJoin(let id):
+            try requireNotHandedOver(id)
             try update(id, from: [.joining]) { node in
                 node.state = .registered
                 node.tokens = []
@@ -26,17 +30,23 @@ extension ClusterMetadata {
             try requireReplicas(without: id, force: force)
             try requireOperationsApart(of: id)
         case .finishLeave(let id):
+            try requireHandedOver(id, in: .leaving)
             try update(id, from: [.leaving]) { Self.retire(&$0) }
             try dropVoter(id)
-        case .abortLeave(let id): try update(id, from: [.leaving]) { $0.state = .normal }
+        case .abortLeave(let id):
+            try requireNotHandedOver(id)
+            try update(id, from: [.leaving]) { $0.state = .normal }
         case .startMove(let id, let tokens): try startMove(id, tokens: tokens)
         case .finishMove(let id):
+            try requireHandedOver(id, in: .moving)
             try update(id, from: [.moving]) { node in
                 node.state = .normal
+                node.isHandedOver = false
                 node.tokens = node.pendingTokens
                 node.pendingTokens = []
             }
         case .abortMove(let id):
+            try requireNotHandedOver(id)
             try update(id, from: [.moving]) { node in
                 node.state = .normal
                 node.pendingTokens = []
@@ -134,9 +144,11 @@ extension ClusterMetadata {
     }
 
     private mutating func finishJoin(_ id: NodeID) throws(MetadataRefusal) {
+        try requireHandedOver(id, in: .joining)
         let replaced = node(id)?.replaces
         try update(id, from: [.joining]) { node in
             node.state = .normal
+            node.isHandedOver = false
             node.replaces = nil
         }
         guard let replaced else { return }
@@ -180,6 +192,7 @@ extension ClusterMetadata {
         node.tokens = []
         node.pendingTokens = []
         node.replaces = nil
+        node.isHandedOver = false
     }
 
     // MARK: Voters
@@ -235,6 +248,15 @@ extension ClusterMetadata {
             let taken = (node.tokens + node.pendingTokens).first { wanted.contains($0) }
             if let taken { throw .tokenOwned(taken, by: node.id) }
         }
+    }
+
+    private func requireHandedOver(_ id: NodeID, in state: NodeState) throws(MetadataRefusal) {
+        if let node = node(id), node.state == state, !node.isHandedOver { throw .notHandedOver(id) }
+    }
+
+    /// What is read from its new owners can't go back.
+    private func requireNotHandedOver(_ id: NodeID) throws(MetadataRefusal) {
+        if node(id)?.isHandedOver == true { throw .handedOver(id) }
     }
 
     private func requireNotReplaced(_ id: NodeID) throws(MetadataRefusal) {

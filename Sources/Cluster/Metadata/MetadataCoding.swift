@@ -142,7 +142,7 @@ extension NodeRecord {
         writer.append(address: clientAddress)
         writer.append(text: location.dataCenter)
         writer.append(text: location.rack)
-        writer.append(state.rawValue)
+        writer.append(state.rawValue | (isHandedOver ? Self.handedOverBit : 0))
         writer.append(tokens: tokens)
         writer.append(tokens: pendingTokens)
         writer.append(optional: replaces)
@@ -155,7 +155,8 @@ extension NodeRecord {
         let clientAddress = try reader.readAddress()
         let dataCenter = try reader.readText()
         let location = NodeLocation(dataCenter: dataCenter, rack: try reader.readText())
-        guard let state = NodeState(rawValue: try reader.readByte()) else {
+        let flags = try reader.readByte()
+        guard let state = NodeState(rawValue: flags & ~Self.handedOverBit) else {
             throw MalformedBytes(offset: reader.offset - 1, expected: "a node's state")
         }
         self.init(
@@ -166,9 +167,12 @@ extension NodeRecord {
             state: state,
             tokens: try reader.readTokens(),
             pendingTokens: try reader.readTokens(),
-            replaces: try reader.readOptionalNode()
+            replaces: try reader.readOptionalNode(),
+            isHandedOver: flags & Self.handedOverBit != 0
         )
     }
+
+    private static var handedOverBit: UInt8 { 0x80 }
 }
 
 extension MetadataEntry {
@@ -225,6 +229,7 @@ extension MetadataChange {
             writer.append(kind: 13, id)
             writer.append(address: address)
             writer.append(address: clientAddress)
+        case .handOver(let id): writer.append(kind: 15, id)
         case .setVoters(let ids):
             writer.append(14)
             writer.appendVarint(ids.count)
@@ -265,6 +270,7 @@ extension MetadataChange {
                 clientAddress: try reader.readAddress()
             )
         case 14: self = .setVoters(try reader.readNodes(max: MetadataLimits.votersMax))
+        case 15: self = .handOver(try reader.readNode())
         default:
             throw MalformedBytes(offset: reader.offset - 1, expected: "a change of the metadata")
         }

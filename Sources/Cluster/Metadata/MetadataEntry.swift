@@ -35,7 +35,10 @@ package enum MetadataChange: Sendable {
     case register(NodeRecord)
     /// The node begins to fetch the data of `tokens`; those of `replaces`, if it replaces a dead node.
     case startJoin(NodeID, tokens: [Token], replaces: NodeID?)
-    /// The node has the data of its tokens and owns them; a node that it replaces has left.
+    /// Of a node that joins, leaves or moves: those who will own its ranges have all rows and are read from now on;
+    /// the others still get the writes.
+    case handOver(NodeID)
+    /// The node has the data of its tokens, which are handed over, and owns them; a node that it replaces has left.
     case finishJoin(NodeID)
     /// The node gives its join up and is `registered` again.
     case abortJoin(NodeID)

@@ -27,6 +27,10 @@ package enum MetadataRefusal: Error, Hashable, Sendable, CustomStringConvertible
     /// A replacement takes exactly the tokens of the node that it replaces.
     case notTokensOf(NodeID)
     case beingReplaced(NodeID, by: NodeID)
+    /// Those who will own the node's ranges don't have all rows yet.
+    case notHandedOver(NodeID)
+    /// The node's ranges are read from their new owners already.
+    case handedOver(NodeID)
     /// Both would change the replicas of the same tokens at the same time.
     case rangesTouch(NodeID, NodeID)
     /// No node would be left that owns tokens.
@@ -60,6 +64,10 @@ package enum MetadataRefusal: Error, Hashable, Sendable, CustomStringConvertible
         case .tokenOwned(let token, let id): "token \(token) is that of node \(id)"
         case .notTokensOf(let id): "a replacement takes exactly the tokens of node \(id)"
         case .beingReplaced(let id, let other): "node \(id) is being replaced by node \(other)"
+        case .notHandedOver(let id):
+            "the new owners of node \(id)'s ranges don't have all rows yet"
+        case .handedOver(let id):
+            "node \(id)'s ranges belong to their new owners already; that can't be taken back"
         case .rangesTouch(let id, let other):
             "node \(id) would change replicas of tokens whose replicas node \(other) is changing; "
                 + "wait until that is finished"

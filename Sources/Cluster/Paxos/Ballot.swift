@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Bytes
+package import Bytes
 package import Model
 
 /// Names one attempt to change or read a partition by Paxos; of two, the later wins. Its time is the
@@ -65,7 +65,8 @@ extension ByteWriter {
 }
 
 extension ByteReader {
-    mutating func readBallot() throws(MalformedBytes) -> Ballot {
+    /// Reads the 16 bytes of a ballot's UUID.
+    package mutating func readBallot() throws(MalformedBytes) -> Ballot {
         let high: UInt64 = try readBigEndian()
         let uuid = UUID(high: high, low: try readBigEndian())
         guard let ballot = Ballot(uuid) else {

@@ -107,6 +107,9 @@ package struct PaxosProposer: Sendable {
     package struct Request: Sendable {
         /// Those that decide: all replicas, or those of the local data center (LOCAL_SERIAL).
         package var participants: [NodeID]
+        /// How many of them make a majority, if more than half of them: while a range moves, so many that any two
+        /// majorities of the owners before and after meet.
+        package var majority: Int?
         /// Those of them that aren't known to be down.
         package var alive: [NodeID]
         /// Those that get the commit: all replicas that aren't known to be down.
@@ -122,6 +125,7 @@ package struct PaxosProposer: Sendable {
 
         package init(
             participants: [NodeID],
+            majority: Int? = nil,
             alive: [NodeID],
             commitTargets: [NodeID],
             commitNeeds: [PaxosCommitNeed] = [],
@@ -130,6 +134,7 @@ package struct PaxosProposer: Sendable {
             floor: UInt64 = 0
         ) {
             self.participants = participants
+            self.majority = majority
             self.alive = alive
             self.commitTargets = commitTargets
             self.commitNeeds = commitNeeds
@@ -193,7 +198,7 @@ package struct PaxosProposer: Sendable {
     }
 
     /// How many of the participants are a majority.
-    package var majority: Int { request.participants.count / 2 + 1 }
+    package var majority: Int { request.majority ?? request.participants.count / 2 + 1 }
 
     /// The current attempt's ballot: its time is the timestamp of the mutation to propose.
     package var currentBallot: Ballot { ballot }

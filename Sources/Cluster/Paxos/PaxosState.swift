@@ -148,6 +148,22 @@ extension ByteReader {
     }
 }
 
+extension PaxosVote {
+    /// The vote in binary form.
+    package var bytes: [UInt8] {
+        var writer = ByteWriter(capacity: value.bytes.count + 48)
+        writer.append(formatVersion)
+        writer.append(self)
+        return writer.array
+    }
+
+    /// Reads what `bytes` gave.
+    package init(from reader: inout ByteReader) throws(MalformedBytes) {
+        try reader.readPaxosVersion()
+        self = try reader.readVote()
+    }
+}
+
 extension PaxosState {
     /// Appends the state.
     package func encode(to writer: inout ByteWriter) {

@@ -37,7 +37,15 @@ extension Array where Element == NodeRecord {
         case .registered, .normal, .left:
             break
         }
+        records[index].isHandedOver = false
         return records
+    }
+
+    /// The records as those see them who read: what is handed over counts as finished.
+    ///
+    /// - Parameter except: what is taken as not handed over.
+    package func asRead(except: NodeID? = nil) -> [NodeRecord] {
+        filter { $0.isHandedOver && $0.id != except }.reduce(self) { $0.completing($1.id) }
     }
 
     /// The records as they will be when all that is under way is finished.

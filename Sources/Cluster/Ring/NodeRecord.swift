@@ -6,6 +6,11 @@ package import Model
 ///
 ///     registered -> joining -> normal -> leaving -> left
 ///                                 normal -> moving -> normal
+///
+/// What joins, leaves or moves has two halves. In the first, the old owners of its ranges are read, and those who
+/// will own them get the writes, too, and the rows. In the second, from `NodeRecord.isHandedOver` on, the new owners
+/// are read, and the old ones still get the writes: a coordinator that has yet to hear of the second half reads what
+/// it misses in none. It ends when so many old owners know of it that no quorum of them answers such a coordinator.
 package enum NodeState: UInt8, Hashable, Sendable, CaseIterable {
     /// Known, without tokens.
     case registered = 0
@@ -36,6 +41,8 @@ package struct NodeRecord: Hashable, Sendable {
     package var pendingTokens: [Token]
     /// While it is joining: the dead node whose tokens it takes over, if it replaces one.
     package var replaces: NodeID?
+    /// While it is joining, leaving or moving: whether those who will own its ranges have all rows, and are read.
+    package var isHandedOver: Bool
 
     package init(
         id: NodeID,
@@ -45,7 +52,8 @@ package struct NodeRecord: Hashable, Sendable {
         state: NodeState = .registered,
         tokens: [Token] = [],
         pendingTokens: [Token] = [],
-        replaces: NodeID? = nil
+        replaces: NodeID? = nil,
+        isHandedOver: Bool = false
     ) {
         self.id = id
         self.address = address
@@ -55,5 +63,6 @@ package struct NodeRecord: Hashable, Sendable {
         self.tokens = tokens
         self.pendingTokens = pendingTokens
         self.replaces = replaces
+        self.isHandedOver = isHandedOver
     }
 }

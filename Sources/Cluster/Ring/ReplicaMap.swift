@@ -8,8 +8,8 @@ package struct ReplicaSet: Hashable, Sendable {
     ///
     /// Reads ask these.
     package let natural: [NodeID]
-    /// Those that will own it when what is under way is finished: they get the writes, too, and no
-    /// reads.
+    /// Those that will own it when what is under way is finished, or did before it was handed over: they get the
+    /// writes, too, and no reads.
     ///
     /// A write waits for so many acknowledgements more as there are pending nodes.
     package let pending: [NodeID]
@@ -32,7 +32,8 @@ package struct ReplicatedRange: Hashable, Sendable {
 /// strategy share one.
 ///
 /// With several movements under way, those are pending that will own a range when any one of them is
-/// finished, or all. That covers every order for up to two at a time.
+/// finished, or all, and those that owned it before any one was handed over. That covers every order for up to two
+/// at a time.
 package struct ReplicaMap: Sendable {
     package let strategy: ReplicationStrategy
     /// All tokens, in order: where the replicas change, a new range begins.
@@ -53,9 +54,13 @@ package struct ReplicaMap: Sendable {
             return
         }
         let underWay = nodes.underWay
-        var futures = underWay.map { TokenRing(nodes.completing($0)) }
-        if underWay.count > 1 { futures.append(TokenRing(nodes.completed)) }
-        let ring = TokenRing(nodes)
+        let read = nodes.asRead()
+        var futures = underWay.map { id in
+            let isHandedOver = nodes.contains { $0.id == id && $0.isHandedOver }
+            return TokenRing(isHandedOver ? nodes.asRead(except: id) : read.completing(id))
+        }
+        if underWay.count > 1 { futures += [TokenRing(nodes), TokenRing(nodes.completed)] }
+        let ring = TokenRing(read)
         var placement = ReplicaPlacement(strategy, ring)
         var placements = futures.map { ReplicaPlacement(strategy, $0) }
         var ranges: [ReplicatedRange] = []

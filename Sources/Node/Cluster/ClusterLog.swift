@@ -77,7 +77,7 @@ final class ClusterLog {
         log = try ClusterLog.begin(environment, folder, number + 1, records)
     }
 
-    /// Appends records and makes them durable. After an error nothing may be appended any more.
+    /// Appends records and makes them durable. After an error the file has to be written anew.
     func append(_ records: [MetadataRecord]) throws(FileError) {
         for record in records { try log.append { record.encode(to: &$0) } }
         try log.sync()
@@ -86,12 +86,13 @@ final class ClusterLog {
     /// Whether the file has grown so much that it should be written anew.
     var isLarge: Bool { log.size > ClusterLog.sizeMax }
 
-    /// Begins a new file with `records`.
+    /// Begins a new file with `records`. After an error it may be tried again.
     func rewrite(_ records: [MetadataRecord]) throws(FileError) {
-        let next = try ClusterLog.begin(environment, folder, number + 1, records)
+        // A number of its own for each try: what a failed one has left may have its name already.
+        number += 1
+        let next = try ClusterLog.begin(environment, folder, number, records)
         log.close()
         log = next
-        number += 1
     }
 
     func close() { log.close() }
@@ -104,6 +105,9 @@ final class ClusterLog {
     ) throws(FileError) -> RecordLogWriter {
         let files = environment.fileSystem
         let path = path(folder, number)
+        for name in try files.list(folder) where name.hasSuffix(".tmp") {
+            try files.remove("\(folder)/\(name)")
+        }
         let header = RecordLogFormat.Header(
             kind: .cluster,
             segment: number,

@@ -45,6 +45,18 @@ extension ClusterMember {
         }
     }
 
+    /// Gives this node other tokens; `done` is called with nil when the move has begun.
+    ///
+    /// - Parameter tokens: sorted, as many as there are to be; none that another node owns.
+    package func move(to tokens: [Token], done: @escaping @Sendable (String?) -> Void) {
+        control.execute { [self] in
+            propose(.startMove(id, tokens: tokens)) { result in
+                if case .failure(let failure) = result { return done(Self.sentence(failure)) }
+                done(nil)
+            }
+        }
+    }
+
     /// Removes a node that is down for good: what it had the others get from each other; `done` is called with nil
     /// when it is gone.
     package func removeNode(_ other: NodeID, done: @escaping @Sendable (String?) -> Void) {
@@ -73,6 +85,7 @@ extension ClusterMember {
     }
 
     private func finishRemoval(of other: NodeID, _ done: @escaping @Sendable (String?) -> Void) {
+        if group.metadata.node(other)?.isHandedOver == true { return endRemoval(of: other, done) }
         whenAdopted { [self] in
             let transfer = RangeTransfer(member: self, purpose: .handOver) { $0.ranges(of: other) }
             note(transfer, "removal of \(other)")
@@ -80,12 +93,25 @@ extension ClusterMember {
                 control.execute { [self] in
                     forget(transfer)
                     if let failure { return done(failure) }
-                    propose(.finishLeave(other)) { result in
+                    propose(.handOver(other)) { [self] result in
                         if case .failure(let failure) = result { return done(Self.sentence(failure)) }
-                        done(nil)
+                        endRemoval(of: other, done)
                     }
                 }
             }
+        }
+    }
+
+    /// Waits until enough nodes know that the ranges are handed over.
+    private func endRemoval(of other: NodeID, _ done: @escaping @Sendable (String?) -> Void) {
+        guard !isStopped else { return done(Self.sentence(.stopped)) }
+        guard let record = group.metadata.node(other), record.state == .leaving else { return done(nil) }
+        guard isFenced(record) else {
+            return control.schedule(after: 500_000_000) { [self] in endRemoval(of: other, done) }
+        }
+        propose(.finishLeave(other)) { result in
+            if case .failure(let failure) = result { return done(Self.sentence(failure)) }
+            done(nil)
         }
     }
 

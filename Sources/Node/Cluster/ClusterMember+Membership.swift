@@ -46,17 +46,21 @@ extension ClusterMember {
             for seed in settings.seeds where seed != settings.address { fetchSnapshot(from: seed) }
             return
         }
+        // What is decided is acted on when requests go by it, too.
+        guard coordinator.view.epoch == group.metadata.epoch else { return }
         guard let record = group.metadata.node(id) else { return register() }
         switch record.state {
         case .registered: startJoin()
-        case .joining: fetchRanges(record)
+        case .joining: record.isHandedOver ? finish(record, .finishJoin(id)) : fetchRanges(record)
         case .normal, .moving:
             becomeReady()
-            if record.state == .moving { return fetchRanges(record) }
+            if record.state == .moving {
+                return record.isHandedOver ? finish(record, .finishMove(id)) : fetchRanges(record)
+            }
             if !correctAddress(record) { correctVoters() }
         case .leaving:
             becomeReady()
-            handOver()
+            record.isHandedOver ? finish(record, .finishLeave(id)) : handOver()
         case .left: leave()
         }
     }
@@ -119,12 +123,59 @@ extension ClusterMember {
 
     /// Gets the rows of the ranges that this node will own.
     private func fetchRanges(_ record: NodeRecord) {
-        let view = coordinator.view
         let local = id
-        run(RangeTransfer(member: self, purpose: .fetch) { $0.pendingRanges(of: local) }) { [self] in
-            guard coordinator.view.node(local)?.state == view.node(local)?.state else { return }
-            step(record.state == .moving ? .finishMove(local) : .finishJoin(local))
+        let transfer = RangeTransfer(member: self, purpose: .fetch) { $0.pendingRanges(of: local) }
+        if !transfer.lost.isEmpty {
+            notice(
+                "The replaced node had the only replica of some rows of \(transfer.lost.sorted().joined(separator: ", "));"
+                    + " they are lost"
+            )
         }
+        run(transfer) { [self] in
+            guard coordinator.view.node(local)?.state == record.state else { return }
+            // Who moves also goes, from its old tokens.
+            record.state == .moving ? handOver() : step(.handOver(local))
+        }
+    }
+
+    /// Ends a movement whose ranges are handed over, once no quorum of the old owners would still answer a coordinator
+    /// that hasn't heard of it.
+    private func finish(_ record: NodeRecord, _ change: MetadataChange) {
+        guard isFenced(record) else { return }
+        step(change)
+    }
+
+    /// Whether so many old owners of each range that a node's movement concerns know that the range is handed over
+    /// that no quorum of them is left that doesn't, in any data center. A node that is replaced or removed for good
+    /// doesn't count: it is down.
+    func isFenced(_ record: NodeRecord) -> Bool {
+        let metadata = group.metadata
+        let epoch = metadata.epoch
+        let lost = record.replaces ?? (record.state == .leaving && record.id != id ? record.id : nil)
+        let old = metadata.nodes.asRead(except: record.id)
+        let strategies = Set(
+            metadata.schema.keyspaces.values.compactMap { ReplicationStrategy(options: $0.replication) }
+        )
+        for strategy in strategies where strategy != .local {
+            let read = ReplicaMap(strategy, nodes: metadata.nodes, local: id)
+            for part in ReplicaMap(strategy, nodes: old, local: id).ranges {
+                let owners = part.replicas.natural
+                let isConcerned = read.ranges(in: part.range).contains {
+                    Set($0.replicas.natural) != Set(owners)
+                }
+                guard isConcerned else { continue }
+                let byCenter = Dictionary(grouping: owners) { metadata.node($0)?.location.dataCenter }
+                for (_, owners) in byCenter {
+                    let unaware = owners.count { $0 != lost && !hasAdopted(epoch, $0) }
+                    if unaware > owners.count / 2 { return false }
+                }
+            }
+        }
+        return true
+    }
+
+    private func hasAdopted(_ epoch: UInt64, _ other: NodeID) -> Bool {
+        (other == id ? adoption.epoch : adoption.ofOthers[other] ?? 0) >= epoch
     }
 
     // MARK: Being there
@@ -166,8 +217,8 @@ extension ClusterMember {
     private func handOver() {
         let local = id
         run(RangeTransfer(member: self, purpose: .handOver) { $0.ranges(of: local) }) { [self] in
-            guard coordinator.view.node(local)?.state == .leaving else { return }
-            step(.finishLeave(local))
+            guard coordinator.view.node(local)?.state.isUnderWay == true else { return }
+            step(.handOver(local))
         }
     }
 

@@ -39,7 +39,8 @@ extension ClusterMember {
                 case .success(let edits):
                     adoption.epoch = metadata.epoch
                     coordinator.note(schemaVersion: metadata.schema.version)
-                    gossip.adopt(schemaVersion: metadata.schema.version)
+                    coordinator.fence(metadata.epoch)
+                    gossip.adopt(schemaVersion: metadata.schema.version, epoch: metadata.epoch)
                     let isOwn = adoption.own.contains(metadata.schema.version)
                     if !edits.isEmpty, !isOwn { tell(of: edits) }
                     tellProposers()
@@ -81,8 +82,13 @@ extension ClusterMember {
             let version = Array(body[16...]).withView({ UUID($0) })
         else { return }
         let other = NodeID(node)
-        adoption.ofOthers[other] = max(adoption.ofOthers[other] ?? 0, epoch)
         coordinator.note(schemaOf: other, version)
+        noteAdopted(by: other, epoch: epoch)
+    }
+
+    func noteAdopted(by other: NodeID, epoch: UInt64) {
+        guard adoption.ofOthers[other] ?? 0 < epoch else { return }
+        adoption.ofOthers[other] = epoch
         let waiting = adoption.waitingForOthers
         adoption.waitingForOthers = waiting.filter { !othersHaveAdopted($0.epoch) }
         for (epoch, body) in waiting where othersHaveAdopted(epoch) { body() }
@@ -99,9 +105,9 @@ extension ClusterMember {
     /// long: a statement that follows on another node finds the schema.
     private func whenOthersHaveAdopted(_ epoch: UInt64, _ body: @escaping @Sendable () -> Void) {
         guard !othersHaveAdopted(epoch) else { return body() }
-        let once = Once(body)
-        adoption.waitingForOthers.append((epoch, { once.call() }))
-        control.schedule(after: Self.agreementMax) { once.call() }
+        let once = Once<Void> { body() }
+        adoption.waitingForOthers.append((epoch, { once.call(()) }))
+        control.schedule(after: Self.agreementMax) { once.call(()) }
     }
 
     /// Changes the schema of the cluster; see `Node.changeSchema`.

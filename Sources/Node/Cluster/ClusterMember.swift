@@ -34,6 +34,8 @@ package final class ClusterMember: @unchecked Sendable {  // Owner: `control`.
     /// Where nodes were heard from that the metadata doesn't name.
     private var heardFrom: [NodeID: NodeAddress] = [:]
     private var tickAt: UInt64 = .max
+    /// What couldn't be written to the log: what the group holds back until it is durable goes on waiting.
+    private var unwritten: [UInt64] = []
     private(set) var isStopped = false
 
     // The schema that is being carried to the node's shards.
@@ -254,7 +256,11 @@ package final class ClusterMember: @unchecked Sendable {  // Owner: `control`.
             guard !isStopped else { return }
             switch message.kind {
             case .metadata: receiveMetadata(message.body, from: address)
-            case .gossip: gossip.receive(message.body, from: address, self)
+            case .gossip:
+                gossip.receive(message.body, from: address, self)
+                if let sender = coordinator.view.node(at: address) {
+                    learned(epoch: message.epoch, from: sender, at: address)
+                }
             case .adopted: noteAdopted(message.body, epoch: message.epoch)
             default: break
             }
@@ -286,18 +292,18 @@ package final class ClusterMember: @unchecked Sendable {  // Owner: `control`.
         scheduleTick()
     }
 
-    /// Calls `body` when this node's shards are at an epoch that the node at `address` knows; also when that
-    /// takes too long. On any thread; `body` is called on any.
+    /// Calls `body` with true when this node's shards are at an epoch that the node at `address` knows, or with false
+    /// when that takes too long. On any thread; `body` is called on any.
     private func catchUp(
         with epoch: UInt64,
         of address: NodeAddress,
-        _ body: @escaping @Sendable () -> Void
+        _ body: @escaping @Sendable (Bool) -> Void
     ) {
         control.execute { [self] in
-            guard adoption.epoch < epoch else { return body() }
+            guard adoption.epoch < epoch else { return body(true) }
             let once = Once(body)
-            adoption.waiting.append((epoch, { once.call() }))
-            control.schedule(after: ClusterMember.catchUpMax) { once.call() }
+            adoption.waiting.append((epoch, { once.call(true) }))
+            control.schedule(after: ClusterMember.catchUpMax) { once.call(false) }
             if let sender = coordinator.view.node(at: address) {
                 learned(epoch: epoch, from: sender, at: address)
             } else {
@@ -330,12 +336,7 @@ package final class ClusterMember: @unchecked Sendable {  // Owner: `control`.
             index += 1
             switch action {
             case .persist(let token, let records):
-                do throws(FileError) {
-                    try log.append(records)
-                } catch {
-                    return stopForFile(error)
-                }
-                actions += group.persisted(token, now: now)
+                if persist(token, records) { actions += group.persisted(token, now: now) }
             case .send(let message, let peer):
                 let known = group.metadata.node(peer)?.address
                 if let address = known ?? heardFrom[peer] { send(message, to: address) }
@@ -361,19 +362,51 @@ package final class ClusterMember: @unchecked Sendable {  // Owner: `control`.
         }
     }
 
+    private static let rewriteDelay: UInt64 = 1_000_000_000
+
+    /// - Returns: whether the records are durable. If not, what was held for them waits until they are: until
+    ///   all that the group knows could be written anew.
+    private func persist(_ token: UInt64, _ records: [MetadataRecord]) -> Bool {
+        guard unwritten.isEmpty else {
+            unwritten.append(token)
+            return false
+        }
+        do throws(FileError) {
+            try log.append(records)
+            return true
+        } catch {
+            notice(
+                "The cluster log can't be written: \(error). This node takes no part in changes of the cluster"
+                    + " and of the schema until it can; that is tried each second"
+            )
+            unwritten.append(token)
+            rewriteLater()
+            return false
+        }
+    }
+
+    private func rewriteLater() {
+        control.schedule(after: Self.rewriteDelay) { [self] in
+            guard !isStopped else { return }
+            do throws(FileError) {
+                try log.rewrite(group.compactedRecords)
+            } catch {
+                return rewriteLater()
+            }
+            notice("The cluster log can be written again")
+            let tokens = unwritten
+            unwritten = []
+            for token in tokens { perform(group.persisted(token, now: now)) }
+        }
+    }
+
     private func rewriteIfLarge() {
-        guard log.isLarge else { return }
+        guard log.isLarge, unwritten.isEmpty else { return }
         do throws(FileError) {
             try log.rewrite(group.compactedRecords)
         } catch {
             notice("The cluster log can't be written anew: \(error)")
         }
-    }
-
-    /// What isn't durable must not be said to others: the node takes no further part.
-    private func stopForFile(_ error: FileError) {
-        notice("This node takes no further part in the metadata log until it is restarted: \(error)")
-        isStopped = true
     }
 
     /// Carries the metadata to who goes by it.
@@ -413,12 +446,12 @@ package enum ClusterEvent: Sendable {
 }
 
 /// Calls something the first time only.
-final class Once: Sendable {
-    private let body: Mutex<(@Sendable () -> Void)?>
+final class Once<Value: Sendable>: Sendable {
+    private let body: Mutex<(@Sendable (Value) -> Void)?>
 
-    init(_ body: @escaping @Sendable () -> Void) { self.body = Mutex(body) }
+    init(_ body: @escaping @Sendable (Value) -> Void) { self.body = Mutex(body) }
 
-    func call() { body.withLock { $0.take() }?() }
+    func call(_ value: Value) { body.withLock { $0.take() }?(value) }
 }
 
 /// Where the coordinator finds the member, which is made after it.

@@ -23,8 +23,11 @@ package final class Coordinator: Sendable {
     private let state: Mutex<State>
     /// Takes the messages that aren't requests of clients' data: gossip, the metadata log.
     private let control: @Sendable (NodeAddress, InternodeMessage) -> Void
-    /// Calls back when this node has caught up with an epoch that another node is at, or can't for now.
-    private let catchUp: @Sendable (UInt64, NodeAddress, @escaping @Sendable () -> Void) -> Void
+    /// The epoch that all shards have: what came before under an earlier one is in their queues or done.
+    private let fencedEpoch = Atomic<UInt64>(0)
+    /// Calls back with true when this node has caught up with an epoch that another node is at, with false if it can't
+    /// for now.
+    private let catchUp: @Sendable (UInt64, NodeAddress, @escaping @Sendable (Bool) -> Void) -> Void
 
     private struct State {
         var view: ClusterView
@@ -42,7 +45,7 @@ package final class Coordinator: Sendable {
         hints: any HintSink,
         options: CoordinatorOptions,
         control: @escaping @Sendable (NodeAddress, InternodeMessage) -> Void,
-        catchUp: @escaping @Sendable (UInt64, NodeAddress, @escaping @Sendable () -> Void) -> Void
+        catchUp: @escaping @Sendable (UInt64, NodeAddress, @escaping @Sendable (Bool) -> Void) -> Void
     ) {
         self.catchUp = catchUp
         self.node = node
@@ -72,6 +75,9 @@ package final class Coordinator: Sendable {
 
     /// The cluster as of the last epoch that this node has applied.
     package var view: ClusterView { state.withLock { $0.view } }
+
+    /// All shards have come to an epoch.
+    func fence(_ epoch: UInt64) { fencedEpoch.store(epoch, ordering: .releasing) }
 
     func adopt(_ view: ClusterView) {
         state.withLock { if view.epoch >= $0.view.epoch { $0.view = view } }
@@ -259,11 +265,26 @@ package final class Coordinator: Sendable {
             node.shards[index].executor.execute { requests.answer(message, from: address) }
         case .write, .read, .paxos:
             // The sender may know tables and nodes that this one has yet to hear of.
-            guard message.epoch > view.epoch else { return serve(message, from: address) }
-            catchUp(message.epoch, address) { [self] in serve(message, from: address) }
+            guard message.epoch > fencedEpoch.load(ordering: .acquiring) else {
+                return serve(message, from: address)
+            }
+            catchUp(message.epoch, address) { [self] isAtEpoch in
+                guard isAtEpoch else { return refuseBehind(message, from: address) }
+                serve(message, from: address)
+            }
         case .gossip, .metadata, .adopted, .repair, .stream:
             control(address, message)
         }
+    }
+
+    /// A request must not be answered under an earlier epoch than its own: what this node still took under that one
+    /// would be missed by who relies on its answer.
+    private func refuseBehind(_ message: InternodeMessage, from address: NodeAddress) {
+        let text = "the request is of epoch \(message.epoch), and this node can't get from epoch"
+            + " \(view.epoch) to it for now"
+        let failure = RequestFailure(.behind, text)
+        let answer = InternodeMessage(.failure, request: message.request, epoch: view.epoch, body: failure.bytes)
+        network.send(answer.bytes, to: address)
     }
 
     /// Does as a replica what another node's coordinator asks for.
@@ -288,7 +309,7 @@ package final class Coordinator: Sendable {
 
     /// Begins anew what a replica refused since this node hadn't heard of something.
     func retry(_ answer: InternodeMessage, from address: NodeAddress, _ body: @escaping @Sendable () -> Void) {
-        catchUp(answer.epoch, address, body)
+        catchUp(answer.epoch, address) { _ in body() }
     }
 }
 

@@ -86,7 +86,6 @@ final class GossipDriver: @unchecked Sendable {  // Owner: the member's control 
 
     /// Says what the metadata log says of this node, and forgets who has left.
     func adopt(_ view: ClusterView, _ member: ClusterMember) {
-        gossiper.set(.metadataEpoch, String(view.epoch))
         if let state = view.node(view.local)?.state { gossiper.set(.status, "\(state)".uppercased()) }
         for node in view.nodes where node.state == .left {
             gossiper.quarantine(node.id)
@@ -97,7 +96,9 @@ final class GossipDriver: @unchecked Sendable {  // Owner: the member's control 
         }
     }
 
-    func adopt(schemaVersion: UUID) {
+    /// All shards of this node are at an epoch.
+    func adopt(schemaVersion: UUID, epoch: UInt64) {
+        gossiper.set(.metadataEpoch, String(epoch))
         gossiper.set(.schema, schemaVersion.description)
     }
 
@@ -142,6 +143,7 @@ final class GossipDriver: @unchecked Sendable {  // Owner: the member's control 
     private func learn(of id: NodeID, _ member: ClusterMember) {
         guard let state = gossiper.state(of: id) else { return }
         member.coordinator.note(schemaOf: id, state[.schema])
+        member.noteAdopted(by: id, epoch: epoch(of: state))
         member.learned(epoch: epoch(of: state), from: id, at: state.address)
     }
 

@@ -89,6 +89,7 @@ final class PaxosDriver: @unchecked Sendable {  // Owner: the shard's executor.
         let rule = ConsistencyRule(operation.level, factors, localDataCenter: view.localDataCenter)
         let request = PaxosProposer.Request(
             participants: participants.map(\.id),
+            majority: participants.count { !$0.isPending } / 2 + 1 + participants.count(where: \.isPending),
             alive: participants.filter(\.isAlive).map(\.id),
             commitTargets: replicas.filter(\.isAlive).map(\.id),
             commitNeeds: operation.decide == nil ? [] : PaxosDriver.needs(rule, replicas),
@@ -107,8 +108,9 @@ final class PaxosDriver: @unchecked Sendable {  // Owner: the shard's executor.
         if rule.level == .any { return [] }
         if !rule.requiredByDataCenter.isEmpty {
             return rule.requiredByDataCenter.map { name, count in
-                let own = replicas.filter { $0.dataCenter == name }.map(\.id)
-                return PaxosCommitNeed(replicas: own, count: count)
+                let own = replicas.filter { $0.dataCenter == name }
+                let pending = own.count(where: \.isPending)
+                return PaxosCommitNeed(replicas: own.map(\.id), count: count + pending)
             }
         }
         let counted = replicas.filter { rule.counts($0.dataCenter) }

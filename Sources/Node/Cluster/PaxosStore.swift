@@ -8,10 +8,20 @@ internal import Storage
 /// Where a replica keeps the state of Paxos: `system.paxos`, a real table of every node. A partition's state is
 /// in a partition of the same key, and so of the same shard.
 ///
+/// Each part of a state has a cell with its ballot as timestamp. So the states of several replicas, merged like any
+/// rows, are the latest of each part: that is how a node that will own a range gets them (`RangeTransfer`). A quorum's
+/// merged state refuses and tells whatever any quorum has promised and decided.
+///
 /// States expire: what was promised longer ago than `lifetime` is forgotten, and ballots from before are refused
 /// (`floor`), so that nothing that was promised against them is missed.
 package enum PaxosStore {
-    private static let stateColumn: UInt32 = 2
+    private enum Column {
+        static let promised: UInt32 = 2
+        static let promisedWrite: UInt32 = 3
+        static let proposal: UInt32 = 4
+        static let commit: UInt32 = 5
+    }
+
     /// How long states are kept at least, in seconds.
     private static let lifetimeMin: Int64 = 10_800
     /// How much later ballots are refused than states are forgotten, in seconds: clocks differ.
@@ -25,9 +35,17 @@ package enum PaxosStore {
         columns: [
             ColumnSchema(id: 0, name: "row_key", type: .blob, kind: .partitionKey),
             ColumnSchema(id: 1, name: "cf_id", type: .uuid, kind: .clustering),
-            ColumnSchema(id: stateColumn, name: "state", type: .blob, kind: .regular),
+            ColumnSchema(id: Column.promised, name: "promised", type: .timeuuid, kind: .regular),
+            ColumnSchema(
+                id: Column.promisedWrite,
+                name: "promised_write",
+                type: .timeuuid,
+                kind: .regular
+            ),
+            ColumnSchema(id: Column.proposal, name: "proposal", type: .blob, kind: .regular),
+            ColumnSchema(id: Column.commit, name: "most_recent_commit", type: .blob, kind: .regular),
         ],
-        nextColumnID: 3,
+        nextColumnID: 6,
         options: options
     )
 
@@ -38,13 +56,6 @@ package enum PaxosStore {
         options.comment = "what replicas have promised to conditional writes and serial reads"
         return options
     }()
-
-    /// A state as it is stored.
-    struct Entry {
-        var state = PaxosState()
-        /// Of the stored one; the next is later.
-        var timestamp: Int64 = 0
-    }
 
     static func lifetime(of table: TableSchema) -> Int64 {
         max(Int64(table.options.gcGraceSeconds), lifetimeMin)
@@ -72,22 +83,15 @@ package enum PaxosStore {
         _ data: UUID,
         on shard: Shard,
         now: Int64
-    ) throws(StorageError) -> Entry {
-        guard let store = shard.store.table(storageID: table.storageID) else { return Entry() }
+    ) throws(StorageError) -> PaxosState {
+        guard let store = shard.store.table(storageID: table.storageID) else { return PaxosState() }
         let key = key(partition, data)
         return try key.withView { (view) throws(StorageError) in
             guard let fragment = try store.get(view, partitionLength: partition.count) else {
-                return Entry()
+                return PaxosState()
             }
             do throws(MalformedBytes) {
-                var row = try RowFragment(fragment)
-                guard let cell = try row.nextCell() else { return Entry() }
-                var entry = Entry()
-                entry.timestamp = cell.timestamp
-                guard cell.column == stateColumn, cell.isLive(at: now) else { return entry }
-                var reader = ByteReader(cell.value)
-                entry.state = try PaxosState(from: &reader)
-                return entry
+                return try state(fragment, now: now)
             } catch {
                 throw .corruption(
                     CorruptionError(
@@ -101,34 +105,73 @@ package enum PaxosStore {
         }
     }
 
-    /// A mutation that stores a state in place of `entry`, and whatever `mutation` writes.
+    private static func state(_ fragment: ByteView, now: Int64) throws(MalformedBytes) -> PaxosState {
+        var row = try RowFragment(fragment)
+        var state = PaxosState()
+        while let cell = try row.nextCell() {
+            guard cell.isLive(at: now) else { continue }
+            var reader = ByteReader(cell.value)
+            switch cell.column {
+            case Column.promised: state.promised = try reader.readBallot()
+            case Column.promisedWrite: state.promisedWrite = try reader.readBallot()
+            case Column.proposal: state.accepted = try PaxosVote(from: &reader)
+            case Column.commit: state.committed = try PaxosVote(from: &reader)
+            default: break
+            }
+        }
+        // What is decided is no proposal any more.
+        if let accepted = state.accepted, let committed = state.committed,
+            accepted.ballot <= committed.ballot
+        {
+            state.accepted = nil
+        }
+        return state
+    }
+
+    /// A mutation that brings a stored state from `old` to `state`, and whatever `mutation` writes.
     static func mutation(
         _ state: PaxosState,
-        after entry: Entry,
+        after old: PaxosState,
         _ partition: [UInt8],
         of schema: TableSchema,
         now: Int64,
         with mutation: [UInt8]
     ) -> [UInt8] {
-        var value = ByteWriter(capacity: 256)
-        state.encode(to: &value)
-        let timestamp = max(now * 1_000_000, entry.timestamp + 1)
         let ttl = lifetime(of: schema)
-        var row = ByteWriter(capacity: value.count + 64)
+        var row = ByteWriter(capacity: 256)
         RowEncoder.begin(liveness: nil, to: &row)
-        let cell = Cell(
-            column: stateColumn,
-            flags: .expiring,
-            timestamp: timestamp,
-            ttl: UInt32(clamping: ttl),
-            localTime: now + ttl,
-            value: value.view
-        )
-        RowEncoder.append(cell, base: 0, to: &row)
+        let append = { (column: UInt32, ballot: Ballot, value: ByteView, row: inout ByteWriter) in
+            let cell = Cell(
+                column: column,
+                flags: .expiring,
+                timestamp: timestamp(ballot),
+                ttl: UInt32(clamping: ttl),
+                localTime: now + ttl,
+                value: value
+            )
+            RowEncoder.append(cell, base: 0, to: &row)
+        }
+        if let ballot = state.promised, ballot != old.promised {
+            ballot.uuid.bytes.withView { append(Column.promised, ballot, $0, &row) }
+        }
+        if let ballot = state.promisedWrite, ballot != old.promisedWrite {
+            ballot.uuid.bytes.withView { append(Column.promisedWrite, ballot, $0, &row) }
+        }
+        if let vote = state.accepted, vote != old.accepted {
+            vote.bytes.withView { append(Column.proposal, vote.ballot, $0, &row) }
+        }
+        if let vote = state.committed, vote != old.committed {
+            vote.bytes.withView { append(Column.commit, vote.ballot, $0, &row) }
+        }
         var writer = MutationWriter(capacity: row.count + 96)
         writer.begin(table: table.storageID)
         let key = key(partition, schema.storageID)
         key.withView { writer.add(key: $0, value: row.view) }
         return writer.bytes.array + mutation
+    }
+
+    /// Later ballots have later timestamps, but for those of one microsecond that are nearly alike.
+    private static func timestamp(_ ballot: Ballot) -> Int64 {
+        Int64(clamping: ballot.micros << 10 | ballot.tag >> 52)
     }
 }

@@ -36,6 +36,7 @@ package final class RangeTransfer: Sendable {
         let placement: ClusterView.Placement
         let range: TokenRange
         let pending: [NodeID]
+        let level: Consistency
     }
 
     /// Little at a time, so that requests of clients get their turns.
@@ -47,42 +48,72 @@ package final class RangeTransfer: Sendable {
     private let coordinator: Coordinator
     private let purpose: Purpose
     private let parts: [Part]
-    private let level: Consistency
+    /// The keyspaces of which a replaced node had rows that nobody else has.
+    let lost: Set<String>
     private let progressState: Mutex<Progress>
 
     init(
         member: ClusterMember,
         purpose: Purpose,
         keyspace: String? = nil,
-        tables: [String] = [],
+        tables names: [String] = [],
         ranges: (ReplicaMap) -> [TokenRange]
     ) {
         coordinator = member.coordinator
         self.purpose = purpose
-        level = purpose == .repair ? .all : .quorum
         let view = member.coordinator.view
+        let replaced = purpose == .fetch ? view.node(member.id)?.replaces : nil
         var parts: [Part] = []
+        var lost: Set<String> = []
+        // What was promised to conditional writes moves with the rows, once for each placement.
+        var tables: [(schema: TableSchema, placement: ClusterView.Placement)] = []
+        var strategies: Set<ReplicationStrategy> = []
         for schema in member.node.schema.tables {
             guard let placement = view.placement(of: schema.keyspace) else { continue }
             if let keyspace, schema.keyspace != keyspace { continue }
-            guard tables.isEmpty || tables.contains(schema.name) else { continue }
-            for range in ranges(placement.map) {
-                for part in placement.map.ranges(in: range) {
-                    parts.append(
-                        Part(
-                            table: schema,
-                            placement: placement,
-                            range: part.range,
-                            pending: part.replicas.pending
-                        )
-                    )
-                }
+            guard names.isEmpty || names.contains(schema.name) else { continue }
+            tables.append((schema, placement))
+            if purpose != .repair, strategies.insert(placement.map.strategy).inserted {
+                tables.append((PaxosStore.table, placement))
             }
         }
+        for (schema, placement) in tables {
+            for part in ranges(placement.map).flatMap({ placement.map.ranges(in: $0) }) {
+                if purpose == .handOver, part.replicas.pending.isEmpty { continue }
+                let sources = part.replicas.natural.filter { $0 != replaced }
+                guard !sources.isEmpty else {
+                    lost.insert(schema.keyspace)
+                    continue
+                }
+                parts.append(
+                    Part(
+                        table: schema,
+                        placement: placement,
+                        range: part.range,
+                        pending: part.replicas.pending,
+                        level: Self.level(purpose, placement.factors, sources.count)
+                    )
+                )
+            }
+        }
+        lost.remove(PaxosStore.table.keyspace)
         self.parts = parts
+        self.lost = lost
         var progress = Progress()
         progress.rangesTotal = parts.count
         progressState = Mutex(progress)
+    }
+
+    /// The answers that a stretch is read with: of a quorum, so that what it promised is among them; of each data
+    /// center, since clients may ask one only. Where a replaced node leaves fewer than a quorum, of all that are left.
+    private static func level(
+        _ purpose: Purpose,
+        _ factors: ReplicationFactors,
+        _ sources: Int
+    ) -> Consistency {
+        if purpose == .repair { return .all }
+        if sources < factors.total / 2 + 1 { return sources == 1 ? .one : .two }
+        return factors.byDataCenter.count > 1 ? .eachQuorum : .quorum
     }
 
     package var progress: Progress { progressState.withLock { $0 } }
@@ -98,6 +129,10 @@ package final class RangeTransfer: Sendable {
     ) {
         guard index < parts.count else { return done(nil) }
         let part = parts[index]
+        guard isThere(part.table) else {
+            progressState.withLock { $0.rangesDone += 1 }
+            return go(index + 1, nil, tries: 0, done)
+        }
         let bounds = KeyBounds(part.range)
         let request = ReadRequest(
             storageID: part.table.storageID,
@@ -115,7 +150,7 @@ package final class RangeTransfer: Sendable {
                 of: part.table,
                 token: token,
                 part.placement,
-                level,
+                part.level,
                 owner: shard
             ) { [self] result in
                 switch result {
@@ -125,6 +160,12 @@ package final class RangeTransfer: Sendable {
                 }
             }
         }
+    }
+
+    /// Whether a table was neither dropped nor truncated since.
+    private func isThere(_ table: TableSchema) -> Bool {
+        table.id == PaxosStore.table.id
+            || coordinator.node.schema.table(storageID: table.storageID) != nil
     }
 
     private func retry(

@@ -134,7 +134,9 @@ final class ReadDriver: @unchecked Sendable {  // Owner: the shard's executor.
         do throws(MalformedBytes) {
             let merged = try AnswerMerge.merge(data, ReplicaRead.Run(request).unlimited, table)
             self.merged = merged
-            perform(operation.merged(lacking: merged.repairs.map(\.id)))
+            // A vote is the voter's own: what one has accepted is no other's to accept.
+            let isRepaired = table.id != PaxosStore.table.id
+            perform(operation.merged(lacking: isRepaired ? merged.repairs.map(\.id) : []))
         } catch {
             refuse(ids[0], error)
         }

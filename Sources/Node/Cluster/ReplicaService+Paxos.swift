@@ -54,10 +54,10 @@ extension ReplicaService {
             throw RequestFailure(.overloaded, "the memtables are full and being flushed; try again")
         }
         do throws(StorageError) {
-            let entry = try PaxosStore.read(message.partition, message.storageID, on: shard, now: now)
+            let stored = try PaxosStore.read(message.partition, message.storageID, on: shard, now: now)
             let transition = PaxosAcceptor.answer(
                 message.request,
-                state: entry.state,
+                state: stored,
                 floor: PaxosStore.floor(of: table.schema, now: now)
             )
             var answer = transition.answer
@@ -74,7 +74,7 @@ extension ReplicaService {
             guard let state = transition.state else { return Step(answer: answer, mutation: decided) }
             let mutation = PaxosStore.mutation(
                 state,
-                after: entry,
+                after: stored,
                 message.partition,
                 of: table.schema,
                 now: now,
