@@ -64,7 +64,8 @@ package final class Simulation {
         init(_ random: inout SplitMix64) {
             memtableSpace = [8 << 10, 32 << 10, 128 << 10][random.pick(0...2)]
             blockCacheSize = [0, 64 << 10, 1 << 20][random.pick(0...2)]
-            segmentSize = [4096, 16 << 10, 64 << 10][random.pick(0...2)]
+            // What repairs a read's page has to fit into half of it.
+            segmentSize = [16 << 10, 64 << 10, 256 << 10][random.pick(0...2)]
             compactionThroughput = [0, 0, 20_000][random.pick(0...2)]
             maintenanceInterval = [1, 5, 60][random.pick(0...2)]
             concurrentCompactions = random.pick(1...2)
@@ -98,23 +99,29 @@ package final class Simulation {
     private var isOver = false
     private var starts = 0
     private var violations: [Violation] = []
-    private lazy var injector = FaultInjector(world) { [unowned self] in start($0) }
+    private let operations: ClusterOperations
+    private lazy var injector = FaultInjector(world, operations) { [unowned self] in start($0) }
 
     private init(_ options: SimulationOptions, trace: ((String) -> Void)?) {
         self.options = options
         world = World(seed: options.seed, trace: trace)
         random = world.makeRandom()
         client = SimulatedClient(world)
-        context = WorkloadContext(world, client, nodeCount: options.nodeCount)
+        operations = ClusterOperations(world, nodeCount: options.nodeCount)
+        context = WorkloadContext(world, client, operations, nodeCount: options.nodeCount)
         knobs = Knobs(&random)
         workloads = options.workloads.map { [context] in $0.make(context) }
+        for _ in 0..<options.nodeCount { _ = addMachine() }
+        operations.add = { [unowned self] in start(addMachine()) }
+    }
+
+    private func addMachine() -> Machine {
         var settings = Machine.Settings()
         settings.planted = options.planted
-        for _ in 0..<options.nodeCount {
-            let machine = world.addMachine(settings)
-            shardCounts.append(random.pick(1...3))
-            machine.onPowerLoss = { [unowned self] in startLater(machine) }
-        }
+        let machine = world.addMachine(settings)
+        shardCounts.append(random.pick(1...3))
+        machine.onPowerLoss = { [unowned self] in startLater(machine) }
+        return machine
     }
 
     /// Runs a simulation from its beginning to its end.
@@ -158,14 +165,44 @@ package final class Simulation {
         world.run(for: options.duration)
         isOver = true
         heal()
-        guard comeUp("after all faults") else { return }
+        guard comeUp("after all faults"), settle() else { return }
         // What clients wait for comes to its end.
         world.run(for: client.timeout + SimulatedTime.second)
-        for machine in world.machines { cycle(machine) }
+        for machine in operations.members { cycle(machine) }
         guard comeUp("after the last stop") else { return }
         // Nodes that have just come up hear what they have missed.
         if options.nodeCount > 1 { world.run(for: 10 * SimulatedTime.second) }
         finish()
+        guard options.nodeCount > 1, violations.isEmpty else { return }
+        for fault in operations.ownershipFaults { violate(fault, of: "ownership") }
+        repairTwice()
+    }
+
+    /// Waits until nobody joins or leaves any more.
+    private func settle() -> Bool {
+        let limit = 5 * SimulatedTime.minute
+        if world.run(for: limit, until: { [operations] in operations.hasSettled }) { return true }
+        violate("nodes still join or leave 5 minutes after all faults: \(operations.summary)")
+        return false
+    }
+
+    /// After a repair of everything a second one finds nothing.
+    private func repairTwice() {
+        for round in 1...2 {
+            for machine in operations.members {
+                var outcome: (bytes: Int, failure: String?)?
+                operations.repair(machine) { outcome = ($0, $1) }
+                _ = world.run(for: 5 * SimulatedTime.minute, until: { outcome != nil })
+                guard let outcome else {
+                    return violate("node \(machine.index) isn't repaired within 5 minutes", of: "repair")
+                }
+                if let failure = outcome.failure {
+                    violate("the repair of node \(machine.index) failed: \(failure)", of: "repair")
+                } else if round == 2, outcome.bytes > 0 {
+                    violate("after a repair, replicas lacked \(outcome.bytes) bytes", of: "repair")
+                }
+            }
+        }
     }
 
     /// Makes the tables.
@@ -197,16 +234,20 @@ package final class Simulation {
     private func heal() {
         isHealed = true
         injector.heal()
-        for machine in world.machines where !machine.isUp { start(machine) }
+        for machine in operations.members where !machine.isUp { start(machine) }
     }
 
     /// Waits until every node takes requests.
     private func comeUp(_ when: String) -> Bool {
-        let isUp = { [world] in
-            world.machines.allSatisfy { ($0.process as? any ClientService)?.isReady == true }
+        let isUp = { [operations] in
+            operations.retire()
+            return operations.members.allSatisfy {
+                ($0.process as? any ClientService)?.isReady == true
+            }
         }
         if world.run(for: 2 * SimulatedTime.minute, until: isUp) { return true }
-        violate("not every node is up again within 2 minutes \(when)")
+        let down = operations.members.filter { ($0.process as? any ClientService)?.isReady != true }
+        violate("nodes \(down.map(\.index)) aren't up within 2 minutes \(when)")
         return false
     }
 
@@ -233,26 +274,29 @@ package final class Simulation {
         violate("reads at the end had no answer within 10 minutes without any fault")
     }
 
-    private func violate(_ sentence: String) {
-        violations.append(Violation(workload: "node", sentence: sentence))
+    private func violate(_ sentence: String, of workload: String = "node") {
+        violations.append(Violation(workload: workload, sentence: sentence))
     }
 
     // MARK: Nodes
 
     private func start(_ machine: Machine) {
-        guard !machine.isUp else { return }
+        guard !machine.isUp, !operations.gone.contains(machine.index) else { return }
         let index = machine.index
         // The number of shards may change from start to start.
         if starts > 0, random.pick(0...9) == 0 { shardCounts[index] = random.pick(1...3) }
         starts += 1
-        let note = UncheckedBox<@Sendable (String) -> Void> { _ in }
+        let note = UncheckedBox<(String) -> Void> { [world] sentence in
+            world.log.note(.notice, at: world.now, machine: index, detail: sentence)
+        }
         do {
             try machine.start(shardCount: shardCounts[index]) { [self] outside in
                 try DatabaseProcess(
                     outside,
                     options: knobs.options(shardCount: shardCounts[index]),
-                    seeds: options.nodeCount > 1 ? [world.machines[0].address] : [],
-                    note: note.value
+                    seeds: operations.seeds(for: machine),
+                    replaces: operations.replaced[index],
+                    note: { note.value($0) }
                 ) { [self] why in
                     world.after(0, life: outside.life) { [self] in
                         machine.stop()

@@ -18,12 +18,14 @@ package final class DatabaseProcess: ClientService, @unchecked Sendable {  // Ow
     /// Opens the node's files.
     ///
     /// - Parameter seeds: the nodes of its cluster to ask at first; none for a node on its own.
+    /// - Parameter replaces: the lost node whose place it takes.
     /// - Parameter note: told what a node's log says.
     /// - Parameter failed: called later if the process can't go on: it has to be ended then.
     package init(
         _ outside: Machine.Outside,
         options: NodeOptions,
         seeds: [NodeAddress],
+        replaces: NodeAddress? = nil,
         note: @escaping @Sendable (String) -> Void,
         failed: @escaping (String) -> Void
     ) throws {
@@ -48,6 +50,7 @@ package final class DatabaseProcess: ClientService, @unchecked Sendable {  // Ow
             seeds: seeds
         )
         settings.tokenCount = 4
+        settings.replaces = replaces
         let member = try ClusterMember.start(
             node,
             settings,

@@ -18,12 +18,36 @@ package enum FaultKind: String, Sendable, CaseIterable {
     case bitFlips = "bit-flips"
     case clockJump = "clock-jump"
     case clockDrift = "clock-drift"
+    case join
+    case decommission
+    case replace
+    case move
+    case repair
 
-    /// Whether it needs a network.
+    /// Whether it needs several nodes.
+    package var needsCluster: Bool { isOfNetwork || isOperation }
+
+    /// Whether it happens to messages between nodes.
     package var isOfNetwork: Bool {
         switch self {
         case .partition, .oneWay, .loss, .delay, .duplication: true
         default: false
+        }
+    }
+
+    /// Whether it is what an operator does, and no fault of anything.
+    package var isOperation: Bool {
+        switch self {
+        case .join, .decommission, .replace, .move, .repair: true
+        default: false
+        }
+    }
+
+    /// Whether it happens to a process, and so needs one that runs.
+    package var needsProcess: Bool {
+        switch self {
+        case .clockJump, .clockDrift, .join, .replace: false
+        default: !isOfNetwork
         }
     }
 
@@ -47,6 +71,11 @@ package enum FaultKind: String, Sendable, CaseIterable {
         case .bitFlips: "in amount of 1,000 reads of SSTables one bit is wrong"
         case .clockJump: "a node's wall clock is set forward by amount ms, or back"
         case .clockDrift: "a node's clocks are too fast by amount millionths, or too slow"
+        case .join: "a new node joins"
+        case .decommission: "a node gives its rows to the others and leaves"
+        case .replace: "a node is lost with its disk, and a new one takes its place"
+        case .move: "a node gets other tokens"
+        case .repair: "a node's ranges are repaired"
         }
     }
 }

@@ -5,19 +5,21 @@ internal import Environment
 /// Brings the faults of a schedule about, takes them back in time, and all at the end.
 final class FaultInjector {
     private let world: World
+    private let operations: ClusterOperations
     private let start: (Machine) -> Void
     private var isOver = false
-    /// How often each kind happened; a fault of a node that was down at the time didn't.
+    /// How often each kind happened; a fault of a node that was down at the time, or gone, didn't.
     private(set) var counts: [FaultKind: Int] = [:]
 
     /// - Parameter start: starts a machine that is down, and sees to it that it comes up in the end.
-    init(_ world: World, start: @escaping (Machine) -> Void) {
+    init(_ world: World, _ operations: ClusterOperations, start: @escaping (Machine) -> Void) {
         self.world = world
+        self.operations = operations
         self.start = start
     }
 
     func arm(_ schedule: FaultSchedule) {
-        for fault in schedule.faults where fault.node < world.machines.count {
+        for fault in schedule.faults {
             world.after(UInt64(fault.time) * SimulatedTime.millisecond) { [self] in
                 if !isOver { begin(fault) }
             }
@@ -33,6 +35,8 @@ final class FaultInjector {
             machine.diskSlowness = 0
             machine.disk.keepPower()
             machine.disk.readErrorShare = 0
+            // As at the end of such a fault: the process is started again.
+            if machine.disk.writeErrorShare > 0, machine.isUp { machine.crash(.all) }
             machine.disk.writeErrorShare = 0
             machine.disk.bitFlipShare = 0
             machine.disk.capacity = .max
@@ -46,12 +50,18 @@ final class FaultInjector {
     }
 
     private func begin(_ fault: Fault) {
+        guard fault.node < world.machines.count else { return }
         let machine = world.machines[fault.node]
-        let isOfMachine = !fault.kind.isOfNetwork && fault.kind != .clockJump && fault.kind != .clockDrift
-        if isOfMachine, !machine.isUp { return }
-        counts[fault.kind, default: 0] += 1
+        if fault.kind.needsProcess, !machine.isUp { return }
+        if fault.kind == .oneWay, fault.amount >= world.machines.count { return }
         world.log.note(.fault, at: world.now, machine: fault.node, detail: "\(fault)")
+        if fault.kind.isOperation {
+            if operations.begin(fault.kind, machine) { counts[fault.kind, default: 0] += 1 }
+            return
+        }
+        counts[fault.kind, default: 0] += 1
         switch fault.kind {
+        case .join, .decommission, .replace, .move, .repair: break
         case .crash: crash(machine, fault)
         case .partition, .oneWay: cut(fault)
         case .loss, .delay, .duplication: changeWeather(fault)

@@ -20,17 +20,20 @@ package struct FaultSchedule: Hashable, Sendable {
         duration: Int
     ) {
         var random = SplitMix64(seed: SplitMix64.mixed(seed ^ 0x6661_756c_7473))
-        let possible = FaultKind.allCases.filter { kinds.contains($0) && (nodeCount > 1 || !$0.isOfNetwork) }
+        let possible = FaultKind.allCases.filter { kinds.contains($0) && (nodeCount > 1 || !$0.needsCluster) }
         var chosen = possible.filter { _ in random.pick(0...2) > 0 }
         if chosen.isEmpty { chosen = possible }
         var faults: [Fault] = []
         let pause = [2000, 5000, 5000, 10_000][random.pick(0...3)]
         var time = 0
+        // Those that come later have their faults, too.
+        var nodes = nodeCount
         while !chosen.isEmpty {
             time += random.pick(1...pause * 2)
             guard time < duration else { break }
             let kind = chosen[random.pick(0...chosen.count - 1)]
-            faults.append(FaultSchedule.draw(kind, at: time, nodeCount, &random))
+            faults.append(FaultSchedule.draw(kind, at: time, nodes, &random))
+            if kind == .join || kind == .replace { nodes += 1 }
         }
         self.init(faults)
     }
@@ -65,6 +68,7 @@ package struct FaultSchedule: Hashable, Sendable {
             fault.amount = [10, 500, 10_000, 3_600_000][random.pick(0...3)] * (random.pick(0...1) * 2 - 1)
         case .clockDrift:
             fault.amount = [20, 500, 50_000][random.pick(0...2)] * (random.pick(0...1) * 2 - 1)
+        case .join, .decommission, .replace, .move, .repair: fault.duration = 0
         }
         return fault
     }

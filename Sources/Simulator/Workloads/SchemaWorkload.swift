@@ -71,7 +71,7 @@ final class SchemaWorkload: Workload {
     private func note(_ table: Int, _ operation: Operation) { histories[table].append(operation) }
 
     func finish(_ done: @escaping () -> Void) {
-        let machines = context.world.machines
+        let machines = context.members
         var found: [[String]] = []
         inSequence(machines.count) { [self] index, next in
             let request = ClientRequest(

@@ -42,10 +42,20 @@ final class WorkloadContext {
     let world: World
     let client: SimulatedClient
     private let nodeCount: Int
+    /// The machines that belong to the cluster, or have yet to join or to leave it.
+    var members: [Machine] { operations.members }
+    /// What changes them.
+    let operations: ClusterOperations
     var random: SplitMix64
     private var lastTimestamp: Int64 = 0
 
-    init(_ world: World, _ client: SimulatedClient, nodeCount: Int) {
+    init(
+        _ world: World,
+        _ client: SimulatedClient,
+        _ operations: ClusterOperations,
+        nodeCount: Int
+    ) {
+        self.operations = operations
         self.nodeCount = nodeCount
         self.world = world
         self.client = client
@@ -60,7 +70,8 @@ final class WorkloadContext {
 
     /// A machine that any client may choose to talk to.
     func coordinator() -> Machine {
-        world.machines[random.pick(0...world.machines.count - 1)]
+        let members = members
+        return members[random.pick(0...members.count - 1)]
     }
 
     /// A timestamp above all that were given out before: the clients' clock is right.

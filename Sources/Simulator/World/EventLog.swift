@@ -8,7 +8,7 @@ package final class EventLog {
         case job = 1
         case message, messageLost
         case request, outcome
-        case fault, start, crash, diskFault
+        case fault, start, crash, diskFault, notice
     }
 
     /// The hash of all events until now, their times and what they were.
