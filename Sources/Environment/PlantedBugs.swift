@@ -2,7 +2,8 @@
 
 /// Bugs that are put into the code on purpose, so that it can be shown that the simulator's checkers find
 /// such ones (docs/simulation.md). None is there unless the simulator asks for it. Each is looked at where
-/// something is set up, a commit log or a compaction, never for a request.
+/// something is set up, a commit log, a compaction or the view of a cluster, or where something rare happens, never on
+/// the way of every request.
 package struct PlantedBugs: OptionSet, Sendable {
     package let rawValue: UInt32
 
@@ -13,9 +14,25 @@ package struct PlantedBugs: OptionSet, Sendable {
     /// A compaction purges every deletion, however young and whatever it may still hide elsewhere.
     package static let purgeTombstoneEarly = PlantedBugs(rawValue: 1 << 1)
 
+    /// Replicas that lack what a read has found don't get it before the read is answered.
+    package static let skipReadRepair = PlantedBugs(rawValue: 1 << 2)
+    /// Hints are said to be kept, and aren't.
+    package static let dropHint = PlantedBugs(rawValue: 1 << 3)
+    /// A replica forgets what it has promised to conditional writes.
+    package static let forgetPromise = PlantedBugs(rawValue: 1 << 4)
+    /// Nodes that will own a range don't get its writes.
+    package static let skipPendingWrites = PlantedBugs(rawValue: 1 << 5)
+    /// Replicas serve requests of coordinators that don't know who owns a range by now.
+    package static let serveStaleEpoch = PlantedBugs(rawValue: 1 << 6)
+
     /// All, with the names that `tholos simulate --planted` knows them by.
     package static let named: [(name: String, bug: PlantedBugs)] = [
         ("acknowledge-before-sync", .acknowledgeBeforeSync),
         ("purge-tombstone-early", .purgeTombstoneEarly),
+        ("skip-read-repair", .skipReadRepair),
+        ("drop-hint", .dropHint),
+        ("forget-promise", .forgetPromise),
+        ("skip-pending-writes", .skipPendingWrites),
+        ("serve-stale-epoch", .serveStaleEpoch),
     ]
 }

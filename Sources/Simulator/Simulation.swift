@@ -166,8 +166,9 @@ package final class Simulation {
         isOver = true
         heal()
         guard comeUp("after all faults"), settle() else { return }
-        // What clients wait for comes to its end.
+        // What clients wait for comes to its end, and hints are delivered.
         world.run(for: client.timeout + SimulatedTime.second)
+        if options.nodeCount > 1 { world.run(for: 25 * SimulatedTime.second) }
         for machine in operations.members { cycle(machine) }
         guard comeUp("after the last stop") else { return }
         // Nodes that have just come up hear what they have missed.

@@ -46,7 +46,13 @@ package struct ReplicaMap: Sendable {
     /// - Parameters:
     ///   - nodes: all records of the metadata log, in any order.
     ///   - local: this node: under the local strategy it has all tokens.
-    package init(_ strategy: ReplicationStrategy, nodes: [NodeRecord], local: NodeID) {
+    ///   - withPending: whether those that will own ranges are told; false for a planted bug only.
+    package init(
+        _ strategy: ReplicationStrategy,
+        nodes: [NodeRecord],
+        local: NodeID,
+        withPending: Bool = true
+    ) {
         self.strategy = strategy
         if case .local = strategy {
             ranges = [ReplicatedRange(range: .all, replicas: ReplicaSet(natural: [local]))]
@@ -64,6 +70,7 @@ package struct ReplicaMap: Sendable {
         var placement = ReplicaPlacement(strategy, ring)
         var placements = futures.map { ReplicaPlacement(strategy, $0) }
         var ranges: [ReplicatedRange] = []
+        if !withPending { placements = [] }
         for range in Self.cut([ring] + futures) {
             let natural = placement.replicas(of: range.last)
             var pending: [NodeID] = []

@@ -70,7 +70,11 @@ package final class ClusterMember: @unchecked Sendable {  // Owner: `control`.
         coordinator = Coordinator(
             node: node,
             network: network,
-            view: ClusterView(local: NodeID(node.hostID), metadata: group.metadata),
+            view: ClusterView(
+                local: NodeID(node.hostID),
+                metadata: group.metadata,
+                planted: node.environment.planted
+            ),
             hints: hints,
             options: options,
             control: { address, message in
@@ -412,7 +416,12 @@ package final class ClusterMember: @unchecked Sendable {  // Owner: `control`.
     /// Carries the metadata to who goes by it.
     private func publish() {
         let old = coordinator.view
-        let view = ClusterView(local: id, metadata: group.metadata, after: old)
+        let view = ClusterView(
+            local: id,
+            metadata: group.metadata,
+            after: old,
+            planted: node.environment.planted
+        )
         coordinator.adopt(view)
         tell(of: view, after: old)
         gossip.adopt(view, self)

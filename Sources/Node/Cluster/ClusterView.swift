@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Cluster
+package import Environment
 package import Model
 
 /// The cluster at one epoch of the metadata log, as requests need it: who owns what, and where the nodes are.
@@ -29,7 +30,12 @@ package final class ClusterView: Sendable {
     }
 
     /// - Parameter old: the view of an earlier epoch.
-    package init(local: NodeID, metadata: ClusterMetadata, after old: ClusterView? = nil) {
+    package init(
+        local: NodeID,
+        metadata: ClusterMetadata,
+        after old: ClusterView? = nil,
+        planted: PlantedBugs = []
+    ) {
         self.local = local
         epoch = metadata.epoch
         nodes = metadata.nodes
@@ -50,7 +56,12 @@ package final class ClusterView: Sendable {
         for keyspace in metadata.schema.keyspaces.values {
             let strategy = ReplicationStrategy(options: keyspace.replication) ?? .local
             let placement = maps[strategy] ?? Placement(
-                map: ReplicaMap(strategy, nodes: metadata.nodes, local: local),
+                map: ReplicaMap(
+                    strategy,
+                    nodes: metadata.nodes,
+                    local: local,
+                    withPending: !planted.contains(.skipPendingWrites)
+                ),
                 factors: ReplicationFactors(strategy)
             )
             maps[strategy] = placement
@@ -63,7 +74,11 @@ package final class ClusterView: Sendable {
                     placements[name].map { $0.map.strategy == placement.map.strategy } ?? true
                 }
         }
-        placementEpoch = isSame == true ? old?.placementEpoch ?? epoch : epoch
+        if planted.contains(.serveStaleEpoch) {
+            placementEpoch = 0
+        } else {
+            placementEpoch = isSame == true ? old?.placementEpoch ?? epoch : epoch
+        }
     }
 
     /// The keyspaces that have replicas, by name.

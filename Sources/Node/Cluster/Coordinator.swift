@@ -236,8 +236,25 @@ package final class Coordinator: Sendable {
         done: @escaping @Sendable (String?) -> Void
     ) {
         owner.run { [self] _ in
-            Delivery(mutation, to: ids, self, pending[owner.index], done: done).start()
+            Delivery(mutation, to: ids, self, pending[owner.index], owner: owner, done: done).start()
         }
+    }
+
+    /// Who has to have a mutation that `id` has missed: itself; if its range has moved since or is moving, all who own
+    /// or will own it; nobody if the table is gone.
+    func owners(ofHint mutation: [UInt8], for id: NodeID) -> [NodeID] {
+        let part = mutation.withView { view -> (table: UUID, token: Token)? in
+            var reader = MutationReader(view)
+            guard let group = try? reader.nextGroup(), group.count > 0,
+                let (key, _) = try? reader.nextEntry()
+            else { return nil }
+            return (group.storageID, Key.token(of: key))
+        }
+        guard let part, let table = node.schema.table(storageID: part.table),
+            let placement = view.placement(of: table.keyspace)
+        else { return [] }
+        let set = placement.map.replicas(of: part.token)
+        return set.pending.isEmpty && set.natural.contains(id) ? [id] : set.natural + set.pending
     }
 
     // MARK: Messages
@@ -310,63 +327,6 @@ package final class Coordinator: Sendable {
     /// Begins anew what a replica refused since this node hadn't heard of something.
     func retry(_ answer: InternodeMessage, from address: NodeAddress, _ body: @escaping @Sendable () -> Void) {
         catchUp(answer.epoch, address) { _ in body() }
-    }
-}
-
-/// Writes one mutation to several nodes, each of which has to have it.
-private final class Delivery: @unchecked Sendable {  // Owner: the shard's executor.
-    private let mutation: [UInt8]
-    private var missing: Set<NodeID>
-    private let coordinator: Coordinator
-    private let requests: PendingRequests
-    private let done: @Sendable (String?) -> Void
-    private var number: UInt64 = 0
-
-    init(
-        _ mutation: [UInt8],
-        to ids: [NodeID],
-        _ coordinator: Coordinator,
-        _ requests: PendingRequests,
-        done: @escaping @Sendable (String?) -> Void
-    ) {
-        self.mutation = mutation
-        missing = Set(ids)
-        self.coordinator = coordinator
-        self.requests = requests
-        self.done = done
-    }
-
-    func start() {
-        guard !missing.isEmpty else { return done(nil) }
-        let view = coordinator.view
-        number = requests.add(timeout: coordinator.options.writeTimeout) { [self] event in
-            switch event {
-            case .slow: break
-            case .timeout:
-                let names = missing.map(\.description).sorted().joined(separator: ", ")
-                done("no answer from \(names)")
-            case .answer(let message, let address):
-                guard let id = view.node(at: address), missing.contains(id) else { return }
-                if message.kind != .writeAnswer {
-                    let failure = RequestFailure(answer: message)
-                    // A table that was dropped since: there is nothing to be written.
-                    guard failure.reason == .incompatibleSchema else {
-                        requests.remove(number)
-                        return done(failure.text)
-                    }
-                }
-                missing.remove(id)
-                guard missing.isEmpty else { return }
-                requests.remove(number)
-                done(nil)
-            }
-        }
-        let request = WriteRequest(
-            timeout: coordinator.options.writeTimeout / 1000,
-            mutation: mutation
-        )
-        let message = InternodeMessage(.write, request: number, epoch: view.epoch, body: request.bytes)
-        for id in missing.sorted() { coordinator.send(message, to: id, view) }
     }
 }
 

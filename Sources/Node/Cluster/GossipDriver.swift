@@ -89,7 +89,7 @@ final class GossipDriver: @unchecked Sendable {  // Owner: the member's control 
         if let state = view.node(view.local)?.state { gossiper.set(.status, "\(state)".uppercased()) }
         for node in view.nodes where node.state == .left {
             gossiper.quarantine(node.id)
-            member.hints.forget(node.id)
+            member.hints.look(for: node.id)
         }
         for node in view.nodes where node.id != view.local {
             member.coordinator.note(node.id, isAlive: gossiper.isAlive(node.id))
@@ -110,7 +110,7 @@ final class GossipDriver: @unchecked Sendable {  // Owner: the member's control 
             switch event {
             case .alive(let id):
                 member.coordinator.note(id, isAlive: true)
-                member.hints.isAlive(id)
+                member.hints.look(for: id)
                 member.tellAlive(id, true)
                 learn(of: id, member)
             case .down(let id):
@@ -120,7 +120,7 @@ final class GossipDriver: @unchecked Sendable {  // Owner: the member's control 
             case .changed(let id, .schema): member.coordinator.note(schemaOf: id, gossiper.state(of: id)?[.schema])
             case .restarted(let id):
                 learn(of: id, member)
-                member.hints.isAlive(id)
+                member.hints.look(for: id)
             case .refused(let address, let reason):
                 guard refused.insert(address).inserted else { break }
                 member.notice("Gossip from \(address) is refused: \(reason)")

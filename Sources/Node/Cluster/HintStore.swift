@@ -26,7 +26,8 @@ package struct HintOptions: Sendable {
 ///     DATA/hints/NODE-N.hints: a record log (`RecordLog`) of   record = created (8, seconds since 1970) mutation
 ///
 /// Hints that come at the same time share one sync. A file is delivered from its start and removed when the node
-/// has confirmed all of it: after a failure or a restart some hints are delivered twice, which changes nothing.
+/// has confirmed all of it: after a failure or a restart some hints are delivered twice, which changes nothing. What is
+/// for a range that moves, or has other owners since, goes to all of them.
 /// All file work is done on one executor.
 package final class HintStore: HintSink, @unchecked Sendable {  // Owner: `executor`; the queue: its lock.
     private struct Hint {
@@ -121,11 +122,12 @@ package final class HintStore: HintSink, @unchecked Sendable {  // Owner: `execu
         let now = environment.clock.secondsSinceEpoch()
         var written: [NodeID] = []
         var isKept = hints.map { _ in false }
+        let isPlanted = environment.planted.contains(.dropHint)
         for (index, hint) in hints.enumerated() {
-            isKept[index] = append(hint, now)
+            isKept[index] = isPlanted || append(hint, now)
             if isKept[index], !written.contains(hint.node) { written.append(hint.node) }
         }
-        for node in written where !sync(node) {
+        for node in written where !isPlanted && !sync(node) {
             for index in hints.indices where hints[index].node == node { isKept[index] = false }
         }
         for (hint, isKept) in zip(hints, isKept) {
@@ -200,21 +202,18 @@ package final class HintStore: HintSink, @unchecked Sendable {  // Owner: `execu
     /// Looks now and then for hints of nodes that are there: they may have been away too shortly to be missed.
     private func look() {
         guard !isClosed else { return }
-        for node in targets.keys.sorted() where coordinator?.isAlive(node) == true { deliver(to: node) }
+        for node in targets.keys.sorted() where canDeliver(to: node) { deliver(to: node) }
         executor.schedule(after: HintStore.retryDelay) { [self] in look() }
     }
 
-    /// A node gives signs of life: it gets its hints.
-    func isAlive(_ node: NodeID) { executor.execute { [self] in deliver(to: node) } }
-
-    /// A node has left for good: its hints are forgotten.
-    func forget(_ node: NodeID) {
-        executor.execute { [self] in
-            guard let target = targets.removeValue(forKey: node) else { return }
-            target.writer?.close()
-            for number in target.segments { remove(node, number) }
-        }
+    /// Whether a node is there, or gone for good: then whoever owns its ranges now gets its hints.
+    private func canDeliver(to node: NodeID) -> Bool {
+        guard let coordinator else { return false }
+        return coordinator.isAlive(node) || coordinator.view.node(node)?.state ?? .left == .left
     }
+
+    /// A node gives signs of life, or has left for good: its hints are delivered.
+    func look(for node: NodeID) { executor.execute { [self] in deliver(to: node) } }
 
     private func remove(_ node: NodeID, _ number: UInt64) {
         do throws(FileError) {
@@ -235,7 +234,14 @@ package final class HintStore: HintSink, @unchecked Sendable {  // Owner: `execu
             targets[node]?.writer = nil
         }
         let (hints, damage) = read(node, first)
-        if let damage { notice("Hints for node \(node) are damaged; repair it. \(damage)") }
+        if let damage {
+            notice("Hints for node \(node) can't be read: \(damage)")
+            // What can't be read now may be later; what is damaged stays so: a repair brings it.
+            if case .file = damage {
+                targets[node]?.isDelivering = false
+                return
+            }
+        }
         let run = HintDelivery(hints, to: node, coordinator, inFlightMax: options.inFlightMax) {
             [self] failure in
             executor.execute { [self] in finished(node, first, hints.count, failure) }
@@ -332,7 +338,7 @@ private final class HintDelivery: @unchecked Sendable {  // Owner: the first sha
             let hint = hints[next]
             next += 1
             inFlight += 1
-            coordinator.deliver(hint, to: [node], owner: shard) { [self] failure in
+            coordinator.deliver(hint, to: coordinator.owners(ofHint: hint, for: node), owner: shard) { [self] failure in
                 inFlight -= 1
                 if let failure, self.failure == nil { self.failure = failure }
                 send(shard)

@@ -136,6 +136,7 @@ final class ReadDriver: @unchecked Sendable {  // Owner: the shard's executor.
             self.merged = merged
             // A vote is the voter's own: what one has accepted is no other's to accept.
             let isRepaired = table.id != PaxosStore.table.id
+                && !coordinator.node.environment.planted.contains(.skipReadRepair)
             perform(operation.merged(lacking: isRepaired ? merged.repairs.map(\.id) : []))
         } catch {
             refuse(ids[0], error)

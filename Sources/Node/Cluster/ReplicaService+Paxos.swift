@@ -23,7 +23,7 @@ extension ReplicaService {
         node.shard(of: token).run { [node] shard in
             let now = node.environment.clock.secondsSinceEpoch()
             shard.store.read { () throws(RequestFailure) in
-                try ReplicaService.step(message, now, on: shard)
+                try ReplicaService.step(message, now, on: shard, planted: node.environment.planted)
             } done: { result in
                 // The same turn: nothing comes between the state that was read and the one that is written.
                 switch result {
@@ -44,7 +44,8 @@ extension ReplicaService {
     private static func step(
         _ message: PaxosMessage,
         _ now: Int64,
-        on shard: Shard
+        on shard: Shard,
+        planted: PlantedBugs
     ) throws(RequestFailure) -> Step {
         guard let table = shard.store.table(storageID: message.storageID) else {
             let text = "the table with the data \(message.storageID) isn't known here"
@@ -54,7 +55,8 @@ extension ReplicaService {
             throw RequestFailure(.overloaded, "the memtables are full and being flushed; try again")
         }
         do throws(StorageError) {
-            let stored = try PaxosStore.read(message.partition, message.storageID, on: shard, now: now)
+            var stored = try PaxosStore.read(message.partition, message.storageID, on: shard, now: now)
+            if planted.contains(.forgetPromise) { stored.promised = nil }
             let transition = PaxosAcceptor.answer(
                 message.request,
                 state: stored,

@@ -7,6 +7,7 @@ package enum WorkloadKind: String, Sendable, CaseIterable {
     case set
     case batch
     case schema
+    case hints
 
     func make(_ context: WorkloadContext) -> any Workload {
         switch self {
@@ -15,6 +16,7 @@ package enum WorkloadKind: String, Sendable, CaseIterable {
         case .set: SetWorkload(context)
         case .batch: BatchWorkload(context)
         case .schema: SchemaWorkload(context)
+        case .hints: HintWorkload(context)
         }
     }
 }

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Cluster
+internal import Environment
+internal import Model
+
+/// Writes one mutation to several nodes, each of which has to have it.
+final class Delivery: @unchecked Sendable {  // Owner: the shard's executor.
+    private let mutation: [UInt8]
+    private var missing: Set<NodeID>
+    private let coordinator: Coordinator
+    private let requests: PendingRequests
+    private let owner: Shard
+    private let done: @Sendable (String?) -> Void
+    private var number: UInt64 = 0
+
+    init(
+        _ mutation: [UInt8],
+        to ids: [NodeID],
+        _ coordinator: Coordinator,
+        _ requests: PendingRequests,
+        owner: Shard,
+        done: @escaping @Sendable (String?) -> Void
+    ) {
+        self.mutation = mutation
+        missing = Set(ids)
+        self.coordinator = coordinator
+        self.requests = requests
+        self.owner = owner
+        self.done = done
+    }
+
+    func start() {
+        guard !missing.isEmpty else { return done(nil) }
+        let view = coordinator.view
+        number = requests.add(timeout: coordinator.options.writeTimeout) { [self] event in
+            switch event {
+            case .slow: break
+            case .timeout:
+                let names = missing.map(\.description).sorted().joined(separator: ", ")
+                missing = []
+                done("no answer from \(names)")
+            case .answer(let message, let address):
+                guard let id = view.node(at: address) else { return }
+                finish(id, message.kind == .writeAnswer ? nil : RequestFailure(answer: message))
+            }
+        }
+        let request = WriteRequest(
+            timeout: coordinator.options.writeTimeout / 1000,
+            mutation: mutation
+        )
+        let message = InternodeMessage(.write, request: number, epoch: view.epoch, body: request.bytes)
+        for id in missing.sorted() {
+            id == view.local ? writeHere(view.local) : coordinator.send(message, to: id, view)
+        }
+    }
+
+    private func writeHere(_ id: NodeID) {
+        coordinator.replica.write(parts: mutation) { [self] failure in
+            owner.run { [self] _ in finish(id, failure) }
+        }
+    }
+
+    /// A node has the mutation, or can't have it.
+    private func finish(_ id: NodeID, _ failure: RequestFailure?) {
+        guard missing.contains(id) else { return }
+        // A table that was dropped since: there is nothing to be written.
+        if let failure, failure.reason != .incompatibleSchema {
+            requests.remove(number)
+            missing = []
+            return done(failure.text)
+        }
+        missing.remove(id)
+        guard missing.isEmpty else { return }
+        requests.remove(number)
+        done(nil)
+    }
+}
