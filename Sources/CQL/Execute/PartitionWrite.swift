@@ -128,9 +128,12 @@ struct PartitionWrite: Sendable {
 
     // MARK: Conditions
 
-    /// What the last evaluation came to.
+    /// What evaluations came to: a write may be evaluated again before it turns out that what was proposed first was
+    /// decided.
     private final class Evaluated: @unchecked Sendable {  // Owner: the shard's executor.
-        var result: Result<ConditionalWrite, CQLError>?
+        var last: Result<ConditionalWrite, CQLError>?
+        /// The last that had something to write.
+        var proposed: Result<ConditionalWrite, CQLError>?
     }
 
     private func propose(_ reads: [ReadRequest], _ source: ReplicaSource, _ shard: Shard) {
@@ -146,32 +149,34 @@ struct PartitionWrite: Sendable {
             let result = Result { () throws(CQLError) in
                 try evaluate(.answers(rows), timestamp)
             }
-            evaluated.result = result
+            evaluated.last = result
             guard case .success(let write) = result else { return nil }
             guard let mutation = write.mutation, !mutation.isEmpty else { return .keep }
+            evaluated.proposed = result
             return .propose(mutation)
         }
         source.coordinator.perform(operation, source.placement, owner: shard) { result in
-            completion(StatementOutcome(outcome(result, evaluated.result, source)))
+            completion(StatementOutcome(outcome(result, evaluated, source)))
         }
     }
 
     private func outcome(
         _ result: PaxosResult,
-        _ evaluated: Result<ConditionalWrite, CQLError>?,
+        _ evaluated: Evaluated,
         _ source: ReplicaSource
     ) -> Result<StatementResult, CQLError> {
         switch result {
         case .malformed(let id, let error):
             return .failure(CQLError(.malformed(id, error), serialConsistency, source.coordinator))
         case .abandoned:
-            if case .failure(let error) = evaluated { return .failure(error) }
+            if case .failure(let error) = evaluated.last { return .failure(error) }
             return .failure(CQLError(.server, "the condition could not be evaluated"))
         case .finished(let outcome, _):
             if let error = CQLError(outcome, serialConsistency, consistency, isRead: false) {
                 return .failure(error)
             }
-            guard case .success(let write) = evaluated else {
+            let isApplied = outcome == .applied
+            guard case .success(let write) = isApplied ? evaluated.proposed : evaluated.last else {
                 return .failure(CQLError(.server, "a conditional write ended without evaluation"))
             }
             return .success(write.answer.map { .rows($0) } ?? .void)

@@ -64,6 +64,8 @@ final class PaxosDriver: @unchecked Sendable {  // Owner: the shard's executor.
     private var number: UInt64 = 0
     private var merged: [MergedAnswers] = []
     private var isOver = false
+    /// When the proposer is woken next, in the clock of `PaxosMoment.now`.
+    private var wakeAt = Int64.max
 
     init(
         _ operation: PaxosOperation,
@@ -121,7 +123,6 @@ final class PaxosDriver: @unchecked Sendable {  // Owner: the shard's executor.
     func start() {
         number = requests.add(timeout: operation.timeout + 1_000_000_000) { [self] in hear($0) }
         perform(proposer.start(at: moment))
-        schedule()
     }
 
     private var moment: PaxosMoment {
@@ -132,13 +133,16 @@ final class PaxosDriver: @unchecked Sendable {  // Owner: the shard's executor.
         )
     }
 
+    /// Sees to it that the proposer is woken when it wants to be: also when an answer has made that earlier.
     private func schedule() {
-        guard !isOver, let wake = proposer.wakeTime else { return }
+        guard !isOver, let wake = proposer.wakeTime, wake < wakeAt else { return }
+        wakeAt = wake
         let delay = max(wake - moment.now, 1000)
         owner.executor.schedule(after: UInt64(delay) * 1000) { [self] in
-            guard !isOver else { return }
+            // An earlier one has taken its place.
+            guard !isOver, wakeAt == wake else { return }
+            wakeAt = .max
             perform(proposer.tick(at: moment))
-            schedule()
         }
     }
 
@@ -161,6 +165,7 @@ final class PaxosDriver: @unchecked Sendable {  // Owner: the shard's executor.
             case .finish(let outcome): finish(outcome)
             }
         }
+        schedule()
     }
 
     private func send(_ request: PaxosRequest, to id: NodeID) {
