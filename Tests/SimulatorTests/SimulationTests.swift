@@ -4,7 +4,7 @@ import Environment
 import Simulator
 import Testing
 
-/// Whole simulations of one node.
+/// Whole simulations, most of one node.
 @Suite struct SimulationTests {
     private func options(_ seed: UInt64, seconds: UInt64 = 20) -> SimulationOptions {
         var options = SimulationOptions(seed: seed)
@@ -19,6 +19,22 @@ import Testing
         #expect(runs[0].eventCount == runs[1].eventCount)
         #expect(runs[0].answered > 50)
         #expect(runs[0].hash != Simulation.run(options(seed + 100)).hash)
+    }
+
+    @Test func sameSeedGivesTheSameRunOfACluster() {
+        var options = options(7, seconds: 5)
+        options.nodeCount = 3
+        let runs = [0, 1].map { _ in Simulation.run(options) }
+        #expect(runs[0].hash == runs[1].hash)
+        #expect(runs[0].eventCount == runs[1].eventCount)
+        #expect(runs[0].answered > 50)
+    }
+
+    @Test func clusterWithoutFaultsKeepsItsPromises() {
+        var options = options(8, seconds: 5)
+        options.nodeCount = 3
+        options.faults = []
+        #expect(Simulation.run(options).violations == [])
     }
 
     @Test func watchingARunDoesNotChangeIt() {
