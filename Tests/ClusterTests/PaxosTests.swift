@@ -232,6 +232,34 @@ import Testing
         #expect(proposer.currentBallot.micros == 9_001)
     }
 
+    /// A replica may get to a preparation after the proposal of the same attempt, and refuse it: it has accepted.
+    @Test func aLateRefusalOfThePreparationDoesNotHideAnAcceptance() {
+        var proposer = proposer(isRead: false)
+        _ = proposer.start(at: moment)
+        let own = proposer.currentBallot
+        for node in [nodes[0], nodes[2]] {
+            _ = proposer.receive(.promised(own, PaxosPromise()), from: node, at: moment)
+        }
+        _ = proposer.decide(.propose([6]), at: moment)
+        _ = proposer.receive(.accepted(own), from: nodes[1], at: moment)
+        let finisher = ballot(9_000)
+        for node in [nodes[1], nodes[0], nodes[2]] {
+            _ = proposer.receive(.rejected(own, by: finisher), from: node, at: moment)
+        }
+        // Another has found the value at the replica that accepted it, and finished it.
+        let finished = PaxosVote(ballot: finisher, value: PaxosValue(origin: own, bytes: [6]))
+        _ = proposer.tick(at: PaxosMoment(now: proposer.wakeTime ?? 0, wall: 101))
+        let promise = PaxosAnswer.promised(
+            proposer.currentBallot,
+            PaxosPromise(committed: finished, promisedWrite: finisher)
+        )
+        #expect(proposer.receive(promise, from: nodes[0], at: moment) == [])
+        #expect(
+            proposer.receive(promise, from: nodes[2], at: moment)
+                == [.send(.commit(finished), to: nodes), .finish(.applied)]
+        )
+    }
+
     @Test func messagesComeBackFromBytesAndHostileOnesDontTrap() throws {
         let promise = PaxosPromise(
             accepted: vote(3),

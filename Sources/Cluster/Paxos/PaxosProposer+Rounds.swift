@@ -191,8 +191,9 @@ extension PaxosProposer {
         switch phase {
         case .committing(_, .own), .deciding, .over, .idle: return
         case .proposing(let value, .own):
-            // If all have refused, none has accepted, nor ever will: no ballot is used twice.
-            let isCertain = rejections == request.participants.count
+            // If all have refused, none has accepted, nor ever will: no ballot is used twice. A refusal may be of
+            // the preparation, though, which a replica got to after the proposal.
+            let isCertain = yes.isEmpty && rejections == request.participants.count
             if !isCertain, !ambiguous.contains(value.origin) { ambiguous.append(value.origin) }
         default: break
         }
