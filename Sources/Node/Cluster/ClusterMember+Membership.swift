@@ -16,12 +16,17 @@ struct Membership {
     var running: [(purpose: String, transfer: RangeTransfer)] = []
     var onLeft: [@Sendable (String?) -> Void] = []
     var hasLeft = false
+    /// When a node that leaves began to wait for its hints to be delivered, in `ClusterMember.now`.
+    var hintsSince: Int64?
+    var hasToldOfHints = false
     /// The last refusal that was told.
     var refusal = ""
 }
 
 extension ClusterMember {
     private static let pace: UInt64 = 500_000_000
+    /// How long a node that leaves tries to deliver its hints, in microseconds.
+    private static let hintsMax: Int64 = 60_000_000
 
     /// Calls `body` when the node owns its tokens and may serve clients.
     package func whenReady(_ body: @escaping @Sendable () -> Void) {
@@ -60,7 +65,8 @@ extension ClusterMember {
             if !correctAddress(record) { correctVoters() }
         case .leaving:
             becomeReady()
-            record.isHandedOver ? finish(record, .finishLeave(id)) : handOver()
+            guard record.isHandedOver else { return handOver() }
+            if hasDeliveredHints() { finish(record, .finishLeave(id)) }
         case .left: leave()
         }
     }
@@ -136,6 +142,23 @@ extension ClusterMember {
             // Who moves also goes, from its old tokens.
             record.state == .moving ? handOver() : step(.handOver(local))
         }
+    }
+
+    /// Whether a node that leaves has given away the hints that it kept, or has tried for long enough: nobody else has
+    /// what it acknowledged at ANY for them.
+    private func hasDeliveredHints() -> Bool {
+        guard !hints.isEmpty else { return true }
+        let since = membership.hintsSince ?? now
+        membership.hintsSince = since
+        if now - since < Self.hintsMax {
+            hints.lookForAll()
+            return false
+        }
+        if !membership.hasToldOfHints {
+            membership.hasToldOfHints = true
+            notice("This node leaves with hints that it couldn't deliver within a minute; run a repair")
+        }
+        return true
     }
 
     /// Ends a movement whose ranges are handed over, once no quorum of the old owners would still answer a coordinator

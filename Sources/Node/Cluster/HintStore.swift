@@ -199,10 +199,18 @@ package final class HintStore: HintSink, @unchecked Sendable {  // Owner: `execu
         }
     }
 
+    /// Whether nothing is kept or on its way to be. On the store's executor.
+    var isEmpty: Bool { targets.isEmpty && queue.withLock { $0.isEmpty } }
+
+    /// Delivers what can be delivered. On the store's executor.
+    func lookForAll() {
+        for node in targets.keys.sorted() where canDeliver(to: node) { deliver(to: node) }
+    }
+
     /// Looks now and then for hints of nodes that are there: they may have been away too shortly to be missed.
     private func look() {
         guard !isClosed else { return }
-        for node in targets.keys.sorted() where canDeliver(to: node) { deliver(to: node) }
+        lookForAll()
         executor.schedule(after: HintStore.retryDelay) { [self] in look() }
     }
 
