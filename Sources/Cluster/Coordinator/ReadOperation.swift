@@ -33,6 +33,19 @@ package struct ReadOperation: Sendable {
         case askedDigest, askedData
         case digest(ReadAnswer.Digest), data(ReadAnswer.Digest)
         case failed
+
+        /// What the replica's entries come to, once it has answered.
+        var digest: ReadAnswer.Digest? {
+            switch self {
+            case .digest(let digest), .data(let digest): digest
+            default: nil
+            }
+        }
+
+        var isData: Bool {
+            if case .data = self { return true }
+            return false
+        }
     }
 
     private enum Phase: Hashable, Sendable {
@@ -68,9 +81,10 @@ package struct ReadOperation: Sendable {
     }
 
     /// Whether the answers of these candidates are enough.
-    private func isMet(by indices: [Int]) -> Bool {
-        guard !rule.requiredByDataCenter.isEmpty else { return indices.count >= required }
-        return rule.isMet(by: indices.map { candidates[$0].dataCenter })
+    private func isMet(by isChosen: (Int) -> Bool) -> Bool {
+        let indices = candidates.indices
+        guard !rule.requiredByDataCenter.isEmpty else { return indices.count(where: isChosen) >= required }
+        return rule.isMet(by: indices.filter(isChosen).map { candidates[$0].dataCenter })
     }
 
     /// How many answers the level asks for.
@@ -85,7 +99,7 @@ package struct ReadOperation: Sendable {
     }
 
     package mutating func start() -> [Action] {
-        guard isMet(by: Array(candidates.indices)) else {
+        guard isMet(by: { _ in true }) else {
             phase = .over
             let outcome = ReplicaOutcome.unavailable(required: required, alive: candidates.count)
             return [.complete(outcome, from: nil)]
@@ -106,12 +120,7 @@ package struct ReadOperation: Sendable {
     private var another: Int? {
         for (name, count) in rule.requiredByDataCenter {
             let here = candidates.indices.filter { candidates[$0].dataCenter == name }
-            let answered = here.count { index in
-                switch answers[index] {
-                case .digest, .data: true
-                default: false
-                }
-            }
+            let answered = here.count { answers[$0].digest != nil }
             if answered < count, let index = here.first(where: { answers[$0] == .unasked }) { return index }
         }
         return answers.firstIndex(of: .unasked)
@@ -151,9 +160,9 @@ package struct ReadOperation: Sendable {
         failures.append(failure)
         let another = phase == .over ? [] : askAnother()
         if !another.isEmpty { return another }
-        let possible = answers.indices.filter { answers[$0] != .failed && answers[$0] != .unasked }
         guard phase == .comparing || phase == .reconciling else { return [] }
-        if !isMet(by: possible) { return fail() }
+        let canBeMet = isMet { answers[$0] != .failed && answers[$0] != .unasked }
+        if !canBeMet { return fail() }
         return phase == .comparing ? compare() : reconcile()
     }
 
@@ -195,21 +204,9 @@ package struct ReadOperation: Sendable {
 
     // MARK: Answers
 
-    private var receivedCount: Int {
-        answers.count {
-            switch $0 {
-            case .digest, .data: true
-            default: false
-            }
-        }
-    }
+    private var receivedCount: Int { answers.count { $0.digest != nil } }
 
-    private var hasData: Bool {
-        answers.contains {
-            if case .data = $0 { return true }
-            return false
-        }
-    }
+    private var hasData: Bool { answers.contains(where: \.isData) }
 
     private mutating func fail() -> [Action] {
         let received = phase == .repairing ? required - unrepaired.count : receivedCount
@@ -230,26 +227,12 @@ package struct ReadOperation: Sendable {
 
     /// Looks whether enough have answered, and the same.
     private mutating func compare() -> [Action] {
-        var digests: [ReadAnswer.Digest] = []
-        var answered: [Int] = []
-        var source: NodeID?
-        for (index, answer) in answers.enumerated() {
-            switch answer {
-            case .digest(let digest):
-                digests.append(digest)
-                answered.append(index)
-            case .data(let digest):
-                digests.append(digest)
-                answered.append(index)
-                source = source ?? candidates[index].id
-            default: break
-            }
-        }
+        let digests = answers.compactMap(\.digest)
         if let first = digests.first, digests.contains(where: { $0 != first }) {
             return askForData()
         }
-        guard isMet(by: answered) else { return [] }
-        if let source { return succeed(from: source) }
+        guard isMet(by: { answers[$0].digest != nil }) else { return [] }
+        if let source = answers.firstIndex(where: \.isData) { return succeed(from: candidates[source].id) }
         // All data reads failed or are slow, and the digests agree: one of them is asked for the data.
         guard !answers.contains(.askedData) else { return [] }
         for index in answers.indices {
@@ -278,15 +261,12 @@ package struct ReadOperation: Sendable {
     /// Merges when enough have sent their data. Whoever is slower is not waited for.
     private mutating func reconcile() -> [Action] {
         guard phase == .reconciling else { return [] }
-        let sources = answers.indices.filter {
-            if case .data = answers[$0] { return true }
-            return false
-        }
-        guard isMet(by: sources) else {
+        guard isMet(by: { answers[$0].isData }) else {
             let canCome = answers.contains { $0 == .askedData || $0 == .askedDigest }
             return canCome ? [] : fail()
         }
         phase = .merging
+        let sources = candidates.indices.filter { answers[$0].isData }
         return [.merge(sources.map { candidates[$0].id })]
     }
 }

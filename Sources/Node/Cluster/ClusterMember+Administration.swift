@@ -34,13 +34,10 @@ extension ClusterMember {
                 membership.onLeft.append(done)
                 return
             }
-            propose(.startLeave(id, force: force)) { [self] result in
-                switch result {
-                case .success:
-                    membership.onLeft.append(done)
-                    tickMembership()
-                case .failure(let failure): done(Self.sentence(failure))
-                }
+            carryOut(.startLeave(id, force: force)) { [self] failure in
+                if let failure { return done(failure) }
+                membership.onLeft.append(done)
+                tickMembership()
             }
         }
     }
@@ -49,10 +46,15 @@ extension ClusterMember {
     ///
     /// - Parameter tokens: sorted, as many as there are to be; none that another node owns.
     package func move(to tokens: [Token], done: @escaping @Sendable (String?) -> Void) {
-        control.execute { [self] in
-            propose(.startMove(id, tokens: tokens)) { result in
-                if case .failure(let failure) = result { return done(Self.sentence(failure)) }
-                done(nil)
+        control.execute { [self] in carryOut(.startMove(id, tokens: tokens), done) }
+    }
+
+    /// Wishes a change; `done` is called with nil when it is decided, or with what stands against it.
+    private func carryOut(_ change: MetadataChange, _ done: @escaping @Sendable (String?) -> Void) {
+        propose(change) { result in
+            switch result {
+            case .success: done(nil)
+            case .failure(let failure): done(Self.sentence(failure))
             }
         }
     }
@@ -71,15 +73,12 @@ extension ClusterMember {
             switch record.state {
             case .leaving: finishRemoval(of: other, done)
             case .normal:
-                propose(.startLeave(other, force: true)) { [self] result in
-                    if case .failure(let failure) = result { return done(Self.sentence(failure)) }
+                carryOut(.startLeave(other, force: true)) { [self] failure in
+                    if let failure { return done(failure) }
                     finishRemoval(of: other, done)
                 }
             case .registered, .joining, .moving, .left:
-                propose(.remove(other)) { result in
-                    if case .failure(let failure) = result { return done(Self.sentence(failure)) }
-                    done(nil)
-                }
+                carryOut(.remove(other), done)
             }
         }
     }
@@ -93,8 +92,8 @@ extension ClusterMember {
                 control.execute { [self] in
                     forget(transfer)
                     if let failure { return done(failure) }
-                    propose(.handOver(other)) { [self] result in
-                        if case .failure(let failure) = result { return done(Self.sentence(failure)) }
+                    carryOut(.handOver(other)) { [self] failure in
+                        if let failure { return done(failure) }
                         endRemoval(of: other, done)
                     }
                 }
@@ -109,10 +108,7 @@ extension ClusterMember {
         guard isFenced(record) else {
             return control.schedule(after: 500_000_000) { [self] in endRemoval(of: other, done) }
         }
-        propose(.finishLeave(other)) { result in
-            if case .failure(let failure) = result { return done(Self.sentence(failure)) }
-            done(nil)
-        }
+        carryOut(.finishLeave(other), done)
     }
 
     /// Compares the replicas of this node's ranges and gives each what it lacks; `done` is called with what was

@@ -172,24 +172,23 @@ extension ClusterMember {
     /// that no quorum of them is left that doesn't, in any data center. A node that is replaced or removed for good
     /// doesn't count: it is down.
     func isFenced(_ record: NodeRecord) -> Bool {
-        let metadata = group.metadata
-        let epoch = metadata.epoch
+        let view = coordinator.view
+        // Requests have to go by the second half before anyone can say so.
+        guard view.epoch == group.metadata.epoch else { return false }
         let lost = record.replaces ?? (record.state == .leaving && record.id != id ? record.id : nil)
-        let old = metadata.nodes.asRead(except: record.id)
-        let strategies = Set(
-            metadata.schema.keyspaces.values.compactMap { ReplicationStrategy(options: $0.replication) }
-        )
-        for strategy in strategies where strategy != .local {
-            let read = ReplicaMap(strategy, nodes: metadata.nodes, local: id)
-            for part in ReplicaMap(strategy, nodes: old, local: id).ranges {
+        let old = view.nodes.asRead(except: record.id)
+        var strategies: Set<ReplicationStrategy> = []
+        for (_, placement) in view.replicated {
+            guard strategies.insert(placement.map.strategy).inserted else { continue }
+            for part in ReplicaMap(placement.map.strategy, nodes: old, local: id).ranges {
                 let owners = part.replicas.natural
-                let isConcerned = read.ranges(in: part.range).contains {
+                let isConcerned = placement.map.ranges(in: part.range).contains {
                     Set($0.replicas.natural) != Set(owners)
                 }
                 guard isConcerned else { continue }
-                let byCenter = Dictionary(grouping: owners) { metadata.node($0)?.location.dataCenter }
+                let byCenter = Dictionary(grouping: owners) { view.node($0)?.location.dataCenter }
                 for (_, owners) in byCenter {
-                    let unaware = owners.count { $0 != lost && !hasAdopted(epoch, $0) }
+                    let unaware = owners.count { $0 != lost && !hasAdopted(view.epoch, $0) }
                     if unaware > owners.count / 2 { return false }
                 }
             }

@@ -297,31 +297,35 @@ package final class Coordinator: Sendable {
     /// A request must not be answered under an earlier epoch than its own: what this node still took under that one
     /// would be missed by who relies on its answer.
     private func refuseBehind(_ message: InternodeMessage, from address: NodeAddress) {
+        let view = view
         let text = "the request is of epoch \(message.epoch), and this node can't get from epoch"
             + " \(view.epoch) to it for now"
-        let failure = RequestFailure(.behind, text)
-        let answer = InternodeMessage(.failure, request: message.request, epoch: view.epoch, body: failure.bytes)
-        network.send(answer.bytes, to: address)
+        answer(message, from: address, under: view.epoch, .failure, RequestFailure(.behind, text).bytes)
     }
 
     /// Does as a replica what another node's coordinator asks for.
     private func serve(_ message: InternodeMessage, from address: NodeAddress) {
         let view = view
-        let answer = { @Sendable [network] (kind: MessageKind, body: [UInt8]) in
-            let answer = InternodeMessage(
-                kind,
-                request: message.request,
-                epoch: view.epoch,
-                body: body
-            )
-            network.send(answer.bytes, to: address)
+        let reply = { @Sendable [self] (kind: MessageKind, body: [UInt8]) in
+            answer(message, from: address, under: view.epoch, kind, body)
         }
         guard message.epoch >= view.placementEpoch else {
             let text = "the request is of epoch \(message.epoch), and rows have moved at epoch"
                 + " \(view.placementEpoch)"
-            return answer(.failure, RequestFailure(.staleEpoch, text).bytes)
+            return reply(.failure, RequestFailure(.staleEpoch, text).bytes)
         }
-        replica.handle(message, answer: answer)
+        replica.handle(message, answer: reply)
+    }
+
+    private func answer(
+        _ message: InternodeMessage,
+        from address: NodeAddress,
+        under epoch: UInt64,
+        _ kind: MessageKind,
+        _ body: [UInt8]
+    ) {
+        let answer = InternodeMessage(kind, request: message.request, epoch: epoch, body: body)
+        network.send(answer.bytes, to: address)
     }
 
     /// Begins anew what a replica refused since this node hadn't heard of something.

@@ -82,7 +82,7 @@ package final class RangeTransfer: Sendable {
                 if purpose == .handOver, part.replicas.pending.isEmpty { continue }
                 let sources = part.replicas.natural.filter { $0 != replaced }
                 guard !sources.isEmpty else {
-                    lost.insert(schema.keyspace)
+                    if schema.id != PaxosStore.table.id { lost.insert(schema.keyspace) }
                     continue
                 }
                 parts.append(
@@ -96,7 +96,6 @@ package final class RangeTransfer: Sendable {
                 )
             }
         }
-        lost.remove(PaxosStore.table.keyspace)
         self.parts = parts
         self.lost = lost
         var progress = Progress()

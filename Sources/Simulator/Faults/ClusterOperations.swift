@@ -120,16 +120,12 @@ final class ClusterOperations {
         guard let view else { return }
         for index in leaving.sorted() {
             let machine = world.machines[index]
-            guard let id = view.node(at: machine.address) ?? left(machine, view) else { continue }
-            guard view.node(id)?.state == .left else { continue }
+            let hasLeft = view.nodes.contains { $0.address == machine.address && $0.state == .left }
+            guard hasLeft else { continue }
             leaving.remove(index)
             gone.insert(index)
             if machine.isUp { machine.stop() }
         }
-    }
-
-    private func left(_ machine: Machine, _ view: ClusterView) -> NodeID? {
-        view.nodes.first { $0.address == machine.address && $0.state == .left }?.id
     }
 
     // MARK: State

@@ -55,13 +55,9 @@ final class FaultInjector {
         if fault.kind.needsProcess, !machine.isUp { return }
         if fault.kind == .oneWay, fault.amount >= world.machines.count { return }
         world.log.note(.fault, at: world.now, machine: fault.node, detail: "\(fault)")
-        if fault.kind.isOperation {
-            if operations.begin(fault.kind, machine) { counts[fault.kind, default: 0] += 1 }
-            return
-        }
-        counts[fault.kind, default: 0] += 1
         switch fault.kind {
-        case .join, .decommission, .replace, .move, .repair: break
+        case .join, .decommission, .replace, .move, .repair:
+            guard operations.begin(fault.kind, machine) else { return }
         case .crash: crash(machine, fault)
         case .partition, .oneWay: cut(fault)
         case .loss, .delay, .duplication: changeWeather(fault)
@@ -86,6 +82,7 @@ final class FaultInjector {
             after(fault) { machine.disk.bitFlipShare = 0 }
         case .writeErrors: failWrites(machine, fault)
         }
+        counts[fault.kind, default: 0] += 1
     }
 
     private func after(_ fault: Fault, _ action: @escaping () -> Void) {
