@@ -250,7 +250,9 @@ package final class Coordinator: Sendable {
             else { return nil }
             return (group.storageID, Key.token(of: key))
         }
-        guard let part, let table = node.schema.table(storageID: part.table),
+        // Whoever gets it says what is wrong with it: it isn't to be taken for delivered.
+        guard let part else { return [id] }
+        guard let table = node.schema.table(storageID: part.table),
             let placement = view.placement(of: table.keyspace)
         else { return [] }
         let set = placement.map.replicas(of: part.token)

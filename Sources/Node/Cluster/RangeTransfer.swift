@@ -104,14 +104,20 @@ package final class RangeTransfer: Sendable {
     }
 
     /// The answers that a stretch is read with: of a quorum, so that what it promised is among them; of each data
-    /// center, since clients may ask one only. Where a replaced node leaves fewer than a quorum, of all that are left.
+    /// center, since clients may ask one only. Where a replaced node leaves fewer than a quorum, of all that are left, or three.
     private static func level(
         _ purpose: Purpose,
         _ factors: ReplicationFactors,
         _ sources: Int
     ) -> Consistency {
         if purpose == .repair { return .all }
-        if sources < factors.total / 2 + 1 { return sources == 1 ? .one : .two }
+        if sources < factors.total / 2 + 1 {
+            switch sources {
+            case 1: return .one
+            case 2: return .two
+            default: return .three
+            }
+        }
         return factors.byDataCenter.count > 1 ? .eachQuorum : .quorum
     }
 
