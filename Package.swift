@@ -203,7 +203,7 @@ let package = Package(
         ),
         .testTarget(
             name: "NodeTests",
-            dependencies: ["Bytes", "Environment", "Model", "ModelTest", "Node", "Storage"],
+            dependencies: ["Bytes", "Cluster", "Environment", "Model", "ModelTest", "Node", "Storage"],
             swiftSettings: settings
         ),
 

@@ -143,22 +143,17 @@ struct NodeOpener {
             guard let damage else { return nil }
             let own = ranges(of: owned).compactMap { $0.intersection(damage.tokens) }
             guard !own.isEmpty else { return nil }
-            return UnreadableSSTable(number: file.number, error: damage.error, ranges: own)
+            return UnreadableSSTable(number: file.number, path: path, error: damage.error, ranges: own)
         }
 
         /// The SSTable as a shard sees it that owns `owned`; nil if it isn't live there.
         func share(of owned: [TokenRange]) -> LiveSSTable? {
-            let own = ranges(of: owned)
-            guard !own.isEmpty, let sstable, let tokens = sstable.reader.statistics.tokens else {
-                return nil
-            }
-            let isWhole = owned.compactMap { $0.intersection(tokens) }.allSatisfy { wanted in
-                own.contains { $0.contains(wanted.first) && $0.contains(wanted.last) }
-            }
+            guard let sstable else { return nil }
             return LiveSSTable(
                 number: sstable.number,
                 reader: sstable.reader,
-                ranges: isWhole ? nil : own
+                live: ranges(of: owned),
+                of: owned
             )
         }
     }

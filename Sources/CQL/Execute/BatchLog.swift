@@ -250,9 +250,9 @@ package struct BatchLog: Sendable {
     ) {
         if let coordinator = node.coordinator, !coordinator.view.isAlone,
             let schema = node.schema.table(storageID: table),
-            let placement = coordinator.view.placement(of: schema.keyspace)
+            coordinator.view.placement(of: schema.keyspace) != nil
         {
-            return coordinator.write(bytes, token: token, placement, .any, owner: shard) { outcome in
+            return coordinator.write(bytes, token: token, in: schema.keyspace, .any, owner: shard) { outcome in
                 done(CQLError(outcome, .any, .batchLog, coordinator))
             }
         }

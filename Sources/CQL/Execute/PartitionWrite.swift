@@ -155,7 +155,7 @@ struct PartitionWrite: Sendable {
             evaluated.proposed = result
             return .propose(mutation)
         }
-        source.coordinator.perform(operation, source.placement, owner: shard) { result in
+        source.coordinator.perform(operation, in: source.keyspace, owner: shard) { result in
             completion(StatementOutcome(outcome(result, evaluated, source)))
         }
     }
@@ -207,7 +207,7 @@ struct PartitionWrite: Sendable {
                 source.coordinator.write(
                     mutation,
                     token: token,
-                    source.placement,
+                    in: source.keyspace,
                     consistency,
                     owner: shard
                 ) { outcome in
@@ -233,7 +233,7 @@ struct PartitionWrite: Sendable {
             read,
             of: table,
             token: partition.withView { Key.token(of: $0) },
-            source.placement,
+            in: source.keyspace,
             level,
             owner: shard
         ) { result in

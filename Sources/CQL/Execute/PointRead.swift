@@ -281,7 +281,7 @@ extension QueryProcessor {
                 read,
                 of: plan.table,
                 token: key.withView { Key.token(of: $0) },
-                source.placement,
+                in: source.keyspace,
                 source.level,
                 owner: shard
             ) { result in

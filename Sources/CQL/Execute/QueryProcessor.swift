@@ -303,7 +303,7 @@ package final class QueryProcessor: Sendable {
                 )
             }
             let request = try bind(statement, parameters) { (bindings) throws(CQLError) in
-                try SelectRequest(plan, bindings, parameters, node.shardMap, remote?.placement.map)
+                try SelectRequest(plan, bindings, parameters, node.shardMap, remote?.map)
             }
             let virtual = SystemSchema.isVirtual(plan.table)
                 ? systemTables.memtable(for: plan.table, schema: schema(origin))

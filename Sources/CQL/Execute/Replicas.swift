@@ -43,7 +43,7 @@ extension QueryProcessor {
         guard let coordinator = node.coordinator, let placement = placement(of: keyspace) else {
             return nil
         }
-        return ReplicaSource(coordinator: coordinator, placement: placement, level: level)
+        return ReplicaSource(coordinator: coordinator, keyspace: keyspace, map: placement.map, level: level)
     }
 
     /// Where the mutation of a partition goes.

@@ -10,13 +10,15 @@ internal import Storage
 /// The replicas that a read asks, and how many of them have to answer.
 struct ReplicaSource: Sendable {
     let coordinator: Coordinator
-    let placement: ClusterView.Placement
+    let keyspace: String
+    /// Where its rows were when the request began.
+    let map: ReplicaMap
     let level: Consistency
 
     /// Whether this node's own rows of a token are answer enough.
     func isHere(_ token: Model.Token) -> Bool {
         guard level == .one || level == .localOne else { return false }
-        return placement.map.replicas(of: token).natural.contains(coordinator.view.local)
+        return map.replicas(of: token).natural.contains(coordinator.view.local)
     }
 }
 
@@ -42,7 +44,7 @@ extension SelectExecution {
                 request,
                 of: plan.table,
                 token: request.bounds.lower.withView { Key.token(of: $0) },
-                source.placement,
+                in: source.keyspace,
                 source.level,
                 owner: shard
             ) { [self] in take($0, source) }
@@ -69,7 +71,7 @@ extension SelectExecution {
             timeout: source.coordinator.options.casTimeout,
             decide: nil
         )
-        source.coordinator.perform(operation, source.placement, owner: shard) { [self] result in
+        source.coordinator.perform(operation, in: source.keyspace, owner: shard) { [self] result in
             switch result {
             case .malformed(let id, let error): take(.failure(.malformed(id, error)), source)
             case .abandoned: invariantFailure("a read gave up")

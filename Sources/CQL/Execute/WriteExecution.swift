@@ -80,14 +80,12 @@ struct WriteExecution: Sendable {
         let type = type
         let processor = processor
         processor.node.shards[target.shard].run { shard in
-            guard !target.keyspace.isEmpty, let coordinator = processor.node.coordinator,
-                let placement = processor.placement(of: target.keyspace)
-            else {
+            guard !target.keyspace.isEmpty, let coordinator = processor.node.coordinator else {
                 return mutation.bytes.withView { view in
                     shard.store.write(view) { error in done(error.map { CQLError(write: $0) }) }
                 }
             }
-            coordinator.write(mutation.bytes, token: target.token, placement, level, owner: shard) {
+            coordinator.write(mutation.bytes, token: target.token, in: target.keyspace, level, owner: shard) {
                 done(CQLError($0, level, type, coordinator))
             }
         }

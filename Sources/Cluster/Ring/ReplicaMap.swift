@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Bytes
 package import Model
 
 /// The nodes that a token's rows are written to.
@@ -109,6 +110,17 @@ package struct ReplicaMap: Sendable {
     /// The replicas of a token, in O(log n) and without copying.
     package func replicas(of token: Token) -> ReplicaSet {
         ranges[lasts.firstIndexAtLeast(token)].replicas
+    }
+
+    /// Where a run of keys has to end for all of them to have the replicas of `token`, that of the first; nil if they
+    /// have.
+    package func cut(_ bounds: KeyBounds, at token: Token) -> [UInt8]? {
+        let range = ranges[lasts.firstIndexAtLeast(token)].range
+        guard range.last != .max else { return nil }
+        let end = KeyBounds(range).upper
+        let isInside = !bounds.upper.isEmpty
+            && end.withView { end in bounds.upper.withView { $0.compare(end) <= 0 } }
+        return isInside ? nil : end
     }
 
     /// The runs of `range` with their replicas, in token order and cut to it.

@@ -21,6 +21,11 @@ package struct MergedAnswers: Sendable {
     /// What each replica lacks of it, as a mutation; those that lack nothing are left out.
     let repairs: [(id: NodeID, mutation: [UInt8])]
 
+    /// The same of a run that was cut there.
+    func ending(at cut: [UInt8]) -> MergedAnswers {
+        horizon == nil ? MergedAnswers(entries: entries, horizon: cut, repairs: repairs) : self
+    }
+
     /// The entries in a memtable, which takes memory of its own from the system: not for reads of one row.
     package var memtable: Memtable {
         switch entries {

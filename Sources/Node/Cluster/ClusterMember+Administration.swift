@@ -123,7 +123,7 @@ extension ClusterMember {
         primaryOnly: Bool,
         done: @escaping @Sendable (RangeTransfer.Progress, String?) -> Void
     ) {
-        control.execute { [self] in
+        control.execute { [self] in whenAdopted { [self] in
             let local = id
             let transfer = RangeTransfer(
                 member: self,
@@ -138,7 +138,7 @@ extension ClusterMember {
                     done(transfer.progress, failure)
                 }
             }
-        }
+        } }
     }
 
     /// The transfers that run, by what they are for.

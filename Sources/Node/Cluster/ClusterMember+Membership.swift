@@ -130,14 +130,7 @@ extension ClusterMember {
     /// Gets the rows of the ranges that this node will own.
     private func fetchRanges(_ record: NodeRecord) {
         let local = id
-        let transfer = RangeTransfer(member: self, purpose: .fetch) { $0.pendingRanges(of: local) }
-        if !transfer.lost.isEmpty {
-            notice(
-                "The replaced node had the only replica of some rows of \(transfer.lost.sorted().joined(separator: ", "));"
-                    + " they are lost"
-            )
-        }
-        run(transfer) { [self] in
+        run(.fetch) { $0.pendingRanges(of: local) } then: { [self] in
             guard coordinator.view.node(local)?.state == record.state else { return }
             // Who moves also goes, from its old tokens.
             record.state == .moving ? handOver() : step(.handOver(local))
@@ -238,16 +231,26 @@ extension ClusterMember {
     /// Gives the rows of this node's ranges to those who will own them.
     private func handOver() {
         let local = id
-        run(RangeTransfer(member: self, purpose: .handOver) { $0.ranges(of: local) }) { [self] in
+        run(.handOver) { $0.ranges(of: local) } then: { [self] in
             guard coordinator.view.node(local)?.state.isUnderWay == true else { return }
             step(.handOver(local))
         }
     }
 
-    private func run(_ transfer: RangeTransfer, then: @escaping @Sendable () -> Void) {
+    private func run(
+        _ purpose: RangeTransfer.Purpose,
+        of ranges: @escaping @Sendable (ReplicaMap) -> [TokenRange],
+        then: @escaping @Sendable () -> Void
+    ) {
         membership.isBusy = true
-        membership.transfer = transfer
+        // Planned before, it would leave out tables that the shards have yet to hear of.
         whenAdopted { [self] in
+            let transfer = RangeTransfer(member: self, purpose: purpose, ranges: ranges)
+            membership.transfer = transfer
+            if !transfer.lost.isEmpty {
+                let keyspaces = transfer.lost.sorted().joined(separator: ", ")
+                notice("The replaced node had the only replica of some rows of \(keyspaces); they are lost")
+            }
             transfer.start { [self] failure in
                 control.execute { [self] in
                     membership.isBusy = false

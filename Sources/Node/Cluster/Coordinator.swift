@@ -54,6 +54,7 @@ package final class Coordinator: Sendable {
         self.options = options
         self.control = control
         replica = ReplicaService(node)
+        replica.fence(view.placementEpoch)
         state = Mutex(State(view: view))
         let environment = node.environment
         pending = node.shards.map {
@@ -80,8 +81,16 @@ package final class Coordinator: Sendable {
     func fence(_ epoch: UInt64) { fencedEpoch.store(epoch, ordering: .releasing) }
 
     func adopt(_ view: ClusterView) {
-        state.withLock { if view.epoch >= $0.view.epoch { $0.view = view } }
+        let isLatest = state.withLock { state in
+            guard view.epoch >= state.view.epoch else { return false }
+            state.view = view
+            return true
+        }
+        if isLatest { replica.fence(view.placementEpoch) }
     }
+
+    /// How many requests of others this node has dropped since nobody waited for them any more.
+    package var expiredCount: UInt64 { replica.expiredCount }
 
     /// Notes whether a node answers.
     func note(_ id: NodeID, isAlive: Bool) {
@@ -141,19 +150,37 @@ package final class Coordinator: Sendable {
 
     // MARK: Requests
 
+    /// How often a request is begun anew since rows have moved meanwhile.
+    private static let restartsMax = 5
+
+    /// Who is asked when a keyspace was dropped meanwhile: nobody.
+    private static let gone = ReplicaOutcome.unavailable(required: 1, alive: 0)
+
     /// Writes a mutation of one partition to its replicas. On the executor of `owner`.
+    ///
+    /// - Parameter keyspace: whose replicas get it.
     package func write(
         _ mutation: [UInt8],
         token: Token,
-        _ placement: ClusterView.Placement,
+        in keyspace: String,
         _ level: Consistency,
         owner: Shard,
-        isRetry: Bool = false,
+        restarts: Int = 0,
         completion: @escaping @Sendable (ReplicaOutcome) -> Void
     ) {
+        // The replicas are always those of the epoch that the messages name.
         let view = view
+        guard let placement = view.placement(of: keyspace) else { return completion(Self.gone) }
         let restart = { @Sendable [self] in
-            write(mutation, token: token, placement, level, owner: owner, isRetry: true, completion: completion)
+            write(
+                mutation,
+                token: token,
+                in: keyspace,
+                level,
+                owner: owner,
+                restarts: restarts + 1,
+                completion: completion
+            )
         }
         let rule = ConsistencyRule(level, placement.factors, localDataCenter: view.localDataCenter)
         WriteDriver(
@@ -164,57 +191,71 @@ package final class Coordinator: Sendable {
             requests: pending[owner.index],
             coordinator: self,
             owner: owner,
-            restart: isRetry ? nil : restart,
+            restart: restarts < Self.restartsMax ? restart : nil,
             completion: completion
         ).start()
     }
 
-    /// Reads a run of keys that all have the same replicas as `token`. On the executor of `owner`.
+    /// Reads a run of keys, as far as they have the same replicas as `token`, that of the first. On the executor of
+    /// `owner`.
+    ///
+    /// - Parameter keyspace: whose replicas are asked.
     package func read(
         _ request: ReadRequest,
         of table: TableSchema,
         token: Token,
-        _ placement: ClusterView.Placement,
+        in keyspace: String,
         _ level: Consistency,
         owner: Shard,
-        isRetry: Bool = false,
+        restarts: Int = 0,
         completion: @escaping @Sendable (Result<MergedAnswers, ReadRefusal>) -> Void
     ) {
         let view = view
+        guard let placement = view.placement(of: keyspace) else {
+            return completion(.failure(.outcome(Self.gone)))
+        }
+        let cut = request.isReversed ? nil : placement.map.cut(request.bounds, at: token)
+        var stretch = request
+        if let cut { stretch.bounds = KeyBounds(lower: request.bounds.lower, upper: cut) }
         let restart = { @Sendable [self] in
             read(
                 request,
                 of: table,
                 token: token,
-                placement,
+                in: keyspace,
                 level,
                 owner: owner,
-                isRetry: true,
+                restarts: restarts + 1,
                 completion: completion
             )
         }
         let rule = ConsistencyRule(level, placement.factors, localDataCenter: view.localDataCenter)
         ReadDriver(
             operation: ReadOperation(rule, candidates: replicas(of: token, placement, in: view)),
-            request: request,
+            request: stretch,
             table: table,
             view: view,
             requests: pending[owner.index],
             coordinator: self,
             owner: owner,
-            restart: isRetry ? nil : restart,
-            completion: completion
-        ).start()
+            restart: restarts < Self.restartsMax ? restart : nil
+        ) { result in
+            guard let cut else { return completion(result) }
+            completion(result.map { $0.ending(at: cut) })
+        }.start()
     }
 
     /// Performs a conditional write or a serial read. On the executor of `owner`.
     package func perform(
         _ operation: PaxosOperation,
-        _ placement: ClusterView.Placement,
+        in keyspace: String,
         owner: Shard,
         completion: @escaping @Sendable (PaxosResult) -> Void
     ) {
         let view = view
+        guard let placement = view.placement(of: keyspace) else {
+            return completion(.finished(.unavailable(required: 1, alive: 0), []))
+        }
         let token = operation.partition.withView { Key.token(of: $0) }
         PaxosDriver(
             operation,
@@ -307,16 +348,11 @@ package final class Coordinator: Sendable {
 
     /// Does as a replica what another node's coordinator asks for.
     private func serve(_ message: InternodeMessage, from address: NodeAddress) {
-        let view = view
-        let reply = { @Sendable [self] (kind: MessageKind, body: [UInt8]) in
-            answer(message, from: address, under: view.epoch, kind, body)
+        replica.handle(message) { [self] kind, body in
+            // Who is refused has to come to this node's epoch.
+            let epoch = kind == .failure ? view.epoch : message.epoch
+            answer(message, from: address, under: epoch, kind, body)
         }
-        guard message.epoch >= view.placementEpoch else {
-            let text = "the request is of epoch \(message.epoch), and rows have moved at epoch"
-                + " \(view.placementEpoch)"
-            return reply(.failure, RequestFailure(.staleEpoch, text).bytes)
-        }
-        replica.handle(message, answer: reply)
     }
 
     private func answer(

@@ -51,13 +51,13 @@ final class Delivery: @unchecked Sendable {  // Owner: the shard's executor.
         )
         let message = InternodeMessage(.write, request: number, epoch: view.epoch, body: request.bytes)
         for id in missing.sorted() {
-            id == view.local ? writeHere(view.local) : coordinator.send(message, to: id, view)
+            id == view.local ? writeHere(view) : coordinator.send(message, to: id, view)
         }
     }
 
-    private func writeHere(_ id: NodeID) {
-        coordinator.replica.write(parts: mutation) { [self] failure in
-            owner.run { [self] _ in finish(id, failure) }
+    private func writeHere(_ view: ClusterView) {
+        coordinator.replica.write(parts: mutation, RequestTerms(epoch: view.epoch)) { [self] failure in
+            owner.run { [self] _ in finish(view.local, failure) }
         }
     }
 

@@ -187,7 +187,7 @@ final class PaxosDriver: @unchecked Sendable {  // Owner: the shard's executor.
             )
             return coordinator.send(bytes, to: id, view)
         }
-        coordinator.replica.paxos(message) { [self] result in
+        coordinator.replica.paxos(message, RequestTerms(epoch: view.epoch)) { [self] result in
             owner.executor.execute { [self] in
                 guard !isOver else { return }
                 switch result {

@@ -33,9 +33,9 @@ package final class RangeTransfer: Sendable {
 
     private struct Part: Sendable {
         let table: TableSchema
-        let placement: ClusterView.Placement
+        /// Whose replicas have the rows.
+        let keyspace: String
         let range: TokenRange
-        let pending: [NodeID]
         let level: Consistency
     }
 
@@ -66,31 +66,30 @@ package final class RangeTransfer: Sendable {
         var parts: [Part] = []
         var lost: Set<String> = []
         // What was promised to conditional writes moves with the rows, once for each placement.
-        var tables: [(schema: TableSchema, placement: ClusterView.Placement)] = []
+        var tables: [(schema: TableSchema, keyspace: String, placement: ClusterView.Placement)] = []
         var strategies: Set<ReplicationStrategy> = []
         for schema in member.node.schema.tables {
             guard let placement = view.placement(of: schema.keyspace) else { continue }
             if let keyspace, schema.keyspace != keyspace { continue }
             guard names.isEmpty || names.contains(schema.name) else { continue }
-            tables.append((schema, placement))
+            tables.append((schema, schema.keyspace, placement))
             if purpose != .repair, strategies.insert(placement.map.strategy).inserted {
-                tables.append((PaxosStore.table, placement))
+                tables.append((PaxosStore.table, schema.keyspace, placement))
             }
         }
-        for (schema, placement) in tables {
+        for (schema, keyspace, placement) in tables {
             for part in ranges(placement.map).flatMap({ placement.map.ranges(in: $0) }) {
                 if purpose == .handOver, part.replicas.pending.isEmpty { continue }
                 let sources = part.replicas.natural.filter { $0 != replaced }
                 guard !sources.isEmpty else {
-                    if schema.id != PaxosStore.table.id { lost.insert(schema.keyspace) }
+                    if schema.id != PaxosStore.table.id { lost.insert(keyspace) }
                     continue
                 }
                 parts.append(
                     Part(
                         table: schema,
-                        placement: placement,
+                        keyspace: keyspace,
                         range: part.range,
-                        pending: part.replicas.pending,
                         level: Self.level(purpose, placement.factors, sources.count)
                     )
                 )
@@ -154,7 +153,7 @@ package final class RangeTransfer: Sendable {
                 request,
                 of: part.table,
                 token: token,
-                part.placement,
+                in: part.keyspace,
                 part.level,
                 owner: shard
             ) { [self] result in
@@ -220,9 +219,12 @@ package final class RangeTransfer: Sendable {
         guard !mutation.isEmpty else { return next(nil) }
         switch purpose {
         case .fetch:
-            coordinator.replica.write(parts: mutation) { next($0?.text) }
+            coordinator.replica.write(parts: mutation, .own) { next($0?.text) }
         case .handOver:
-            coordinator.deliver(mutation, to: part.pending, owner: coordinator.node.shards[0], done: next)
+            // Asked anew each time: others may have begun to move since.
+            let parts = coordinator.view.placement(of: part.keyspace)?.map.ranges(in: part.range) ?? []
+            let targets = Set(parts.flatMap(\.replicas.pending)).sorted()
+            coordinator.deliver(mutation, to: targets, owner: coordinator.node.shards[0], done: next)
         case .repair: break
         }
     }

@@ -18,8 +18,9 @@ final class ReadDriver: @unchecked Sendable {  // Owner: the shard's executor.
     private let coordinator: Coordinator
     private let owner: Shard
     private let completion: Completion
-    /// Begins anew under a later epoch; nil when that was done already.
-    private var restart: (@Sendable () -> Void)?
+    /// Begins anew under a later epoch; nil when that was done too often.
+    private let restart: (@Sendable () -> Void)?
+    private var hasRestarted = false
     private var number: UInt64 = 0
     private var answers: [NodeID: ReadAnswer.Data] = [:]
     private var merged: MergedAnswers?
@@ -63,14 +64,19 @@ final class ReadDriver: @unchecked Sendable {  // Owner: the shard's executor.
         case .timeout: perform(operation.timedOut())
         case .answer(let message, let address):
             guard let id = view.node(at: address) else { return }
-            if message.kind == .failure, let restart, !operation.isOver,
-                RequestFailure(answer: message).reason == .staleEpoch
-            {
-                requests.remove(number)
+            if message.kind == .failure, let restart = takeRestart(after: RequestFailure(answer: message)) {
                 return coordinator.retry(message, from: address) { [owner] in owner.run { _ in restart() } }
             }
             hear(message, from: id)
         }
+    }
+
+    /// How to begin anew, if a failure asks for that: nothing more comes of this attempt.
+    private func takeRestart(after failure: RequestFailure) -> (@Sendable () -> Void)? {
+        guard failure.reason == .staleEpoch, !operation.isOver, !hasRestarted, let restart else { return nil }
+        hasRestarted = true
+        requests.remove(number)
+        return restart
     }
 
     private func hear(_ message: InternodeMessage, from id: NodeID) {
@@ -96,6 +102,7 @@ final class ReadDriver: @unchecked Sendable {  // Owner: the shard's executor.
     }
 
     private func perform(_ actions: [ReadOperation.Action]) {
+        guard !hasRestarted else { return }
         for action in actions {
             switch action {
             case .read(let id, let digest): read(id, digest)
@@ -119,11 +126,13 @@ final class ReadDriver: @unchecked Sendable {  // Owner: the shard's executor.
             )
             return coordinator.send(message, to: id, view)
         }
-        coordinator.replica.read(request) { [self] result in
+        coordinator.replica.read(request, RequestTerms(epoch: view.epoch)) { [self] result in
             owner.run { [self] _ in
                 switch result {
                 case .success(let answer): take(answer, from: id)
-                case .failure(let failure): perform(operation.failed(ReplicaFailure(id, failure)))
+                case .failure(let failure):
+                    if let restart = takeRestart(after: failure) { return restart() }
+                    perform(operation.failed(ReplicaFailure(id, failure)))
                 }
             }
         }
@@ -157,9 +166,10 @@ final class ReadDriver: @unchecked Sendable {  // Owner: the shard's executor.
             return coordinator.send(message, to: id, view)
         }
         // An answer is of keys of one replica set, but a scan's may be of several shards.
-        coordinator.replica.write(parts: mutation) { [self] failure in
+        coordinator.replica.write(parts: mutation, RequestTerms(epoch: view.epoch)) { [self] failure in
             owner.run { [self] _ in
                 guard let failure else { return perform(operation.repaired(id)) }
+                if let restart = takeRestart(after: failure) { return restart() }
                 perform(operation.repairFailed(ReplicaFailure(id, failure)))
             }
         }

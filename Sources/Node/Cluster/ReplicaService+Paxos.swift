@@ -17,10 +17,11 @@ extension ReplicaService {
     /// Takes a step of Paxos and answers when what follows from it is durable. On any thread.
     func paxos(
         _ message: PaxosMessage,
+        _ terms: RequestTerms,
         done: @escaping @Sendable (Result<PaxosAnswer, RequestFailure>) -> Void
     ) {
         let token = message.partition.withView { Key.token(of: $0) }
-        node.shard(of: token).run { [node] shard in
+        run(on: token, terms, refused: { done(.failure($0)) }) { [node] shard in
             let now = node.environment.clock.secondsSinceEpoch()
             shard.store.read { () throws(RequestFailure) in
                 try ReplicaService.step(message, now, on: shard, planted: node.environment.planted)

@@ -5,35 +5,88 @@ internal import Cluster
 internal import Environment
 internal import Model
 internal import Storage
+import Synchronization
+
+/// What a replica holds a coordinator's request to.
+struct RequestTerms: Sendable {
+    /// Where rows were at this epoch is where the coordinator looks for them.
+    var epoch: UInt64
+    /// When the coordinator gives up, in the monotonic clock's nanoseconds: later, nobody needs the work.
+    var deadline = UInt64.max
+
+    /// What this node does of its own accord.
+    static let own = RequestTerms(epoch: .max)
+}
 
 /// What this node does as a replica: reads and writes of its own store that a coordinator asks for, this node
 /// or another.
 final class ReplicaService: Sendable {
     let node: Node
+    /// The first epoch since which rows have been where they are.
+    private let placementEpoch = Atomic<UInt64>(0)
+    private let expired = Atomic<UInt64>(0)
 
     init(_ node: Node) { self.node = node }
 
     typealias Answer = @Sendable (MessageKind, [UInt8]) -> Void
 
-    /// Does what a message asks for and answers it.
+    /// Requests of earlier epochs are refused from now on.
+    func fence(_ epoch: UInt64) { placementEpoch.store(epoch, ordering: .releasing) }
+
+    /// How many requests were dropped since they came to their turn when nobody waited for them any more.
+    var expiredCount: UInt64 { expired.load(ordering: .relaxed) }
+
+    /// Runs `body` on the shard of a token if the request is still to be done: told by the shard's turn, since what
+    /// has the turn before the shard comes to an epoch is seen by whoever takes over from it.
+    func run(
+        on token: Token,
+        _ terms: RequestTerms,
+        refused: @escaping @Sendable (RequestFailure) -> Void,
+        _ body: @escaping @Sendable (Shard) -> Void
+    ) {
+        let clock = node.environment.clock
+        node.shard(of: token).run { [self] shard in
+            let moved = placementEpoch.load(ordering: .acquiring)
+            guard terms.epoch >= moved else {
+                let text = "the request is of epoch \(terms.epoch), and rows have moved at epoch \(moved)"
+                return refused(RequestFailure(.staleEpoch, text))
+            }
+            guard terms.deadline == .max || clock.monotonicNanoseconds() < terms.deadline else {
+                _ = expired.add(1, ordering: .relaxed)
+                return
+            }
+            body(shard)
+        }
+    }
+
+    /// Does what a message asks for and answers it; nothing if that comes too late.
     func handle(_ message: InternodeMessage, answer: @escaping Answer) {
+        let now = node.environment.clock.monotonicNanoseconds()
+        let terms = { (timeout: UInt64) in
+            let wait = timeout.multipliedReportingOverflow(by: 1000)
+            let end = now.addingReportingOverflow(wait.partialValue)
+            let isEndless = wait.overflow || end.overflow
+            return RequestTerms(epoch: message.epoch, deadline: isEndless ? .max : end.partialValue)
+        }
         do throws(MalformedBytes) {
             switch message.kind {
             case .write:
                 let request = try WriteRequest(decoding: message.body)
-                write(parts: request.mutation) { failure in
+                write(parts: request.mutation, terms(request.timeout)) { failure in
                     guard let failure else { return answer(.writeAnswer, []) }
                     answer(.failure, failure.bytes)
                 }
             case .read:
-                read(try ReadRequest(decoding: message.body)) { result in
+                let request = try ReadRequest(decoding: message.body)
+                read(request, terms(request.timeout)) { result in
                     switch result {
                     case .success(let data): answer(.readAnswer, data.bytes)
                     case .failure(let failure): answer(.failure, failure.bytes)
                     }
                 }
             case .paxos:
-                paxos(try PaxosMessage(decoding: message.body)) { result in
+                let step = try PaxosMessage(decoding: message.body)
+                paxos(step, terms(step.timeout)) { result in
                     switch result {
                     case .success(let reply): answer(.paxosAnswer, reply.bytes)
                     case .failure(let failure): answer(.failure, failure.bytes)
@@ -52,9 +105,10 @@ final class ReplicaService: Sendable {
     func write(
         _ mutation: [UInt8],
         token: Token,
+        _ terms: RequestTerms,
         done: @escaping @Sendable (RequestFailure?) -> Void
     ) {
-        node.shard(of: token).run { shard in
+        run(on: token, terms, refused: done) { shard in
             mutation.withView { view in
                 shard.store.write(view) { done($0.map { RequestFailure($0) }) }
             }
@@ -64,6 +118,7 @@ final class ReplicaService: Sendable {
     /// Writes a mutation that may be of several partitions, and so of several shards.
     func write(
         parts mutation: [UInt8],
+        _ terms: RequestTerms,
         done: @escaping @Sendable (RequestFailure?) -> Void
     ) {
         let parts: [(token: Token, mutation: [UInt8])]
@@ -73,11 +128,11 @@ final class ReplicaService: Sendable {
             return done(RequestFailure(.unknown, error.description))
         }
         guard parts.count != 1 else {
-            return write(parts[0].mutation, token: parts[0].token, done: done)
+            return write(parts[0].mutation, token: parts[0].token, terms, done: done)
         }
         guard !parts.isEmpty else { return done(nil) }
         let gate = Countdown<RequestFailure>(parts.count, done: done)
-        for part in parts { write(part.mutation, token: part.token) { gate.finish($0) } }
+        for part in parts { write(part.mutation, token: part.token, terms) { gate.finish($0) } }
     }
 
     /// A mutation by shards: most are of one.
@@ -122,13 +177,14 @@ final class ReplicaService: Sendable {
     /// Reads a run of keys as far as one shard has it. On any thread.
     func read(
         _ request: ReadRequest,
+        _ terms: RequestTerms,
         done: @escaping @Sendable (Result<ReadAnswer, RequestFailure>) -> Void
     ) {
         guard request.bounds.lower.count >= 8 else {
             return done(.failure(RequestFailure(.unknown, "a run of keys that begins without a token")))
         }
         let token = request.bounds.lower.withView { Key.token(of: $0) }
-        node.shard(of: token).run { shard in
+        run(on: token, terms, refused: { done(.failure($0)) }) { shard in
             shard.store.read { () throws(RequestFailure) in
                 try ReplicaService.read(request, token, on: shard)
             } done: {

@@ -16,8 +16,9 @@ final class WriteDriver: @unchecked Sendable {  // Owner: the shard's executor.
     private let coordinator: Coordinator
     private let owner: Shard
     private let completion: @Sendable (ReplicaOutcome) -> Void
-    /// Begins anew under a later epoch; nil when that was done already.
-    private var restart: (@Sendable () -> Void)?
+    /// Begins anew under a later epoch; nil when that was done too often.
+    private let restart: (@Sendable () -> Void)?
+    private var hasRestarted = false
     private var number: UInt64 = 0
     private var message: [UInt8] = []
 
@@ -59,15 +60,25 @@ final class WriteDriver: @unchecked Sendable {  // Owner: the shard's executor.
             guard let id = view.node(at: address) else { return }
             if message.kind == .writeAnswer { return perform(operation.answered(by: id)) }
             let failure = RequestFailure(answer: message)
-            if failure.reason == .staleEpoch, !operation.isComplete, let restart {
-                requests.remove(number)
+            if let restart = takeRestart(after: failure) {
                 return coordinator.retry(message, from: address) { [owner] in owner.run { _ in restart() } }
             }
             perform(operation.failed(ReplicaFailure(id, failure)))
         }
     }
 
+    /// How to begin anew, if a failure asks for that: nothing more comes of this attempt.
+    private func takeRestart(after failure: RequestFailure) -> (@Sendable () -> Void)? {
+        guard failure.reason == .staleEpoch, !operation.isComplete, !hasRestarted, let restart else {
+            return nil
+        }
+        hasRestarted = true
+        requests.remove(number)
+        return restart
+    }
+
     private func perform(_ actions: [WriteOperation.Action]) {
+        guard !hasRestarted else { return }
         for action in actions {
             switch action {
             case .send(let id): id == view.local ? writeHere() : send(to: id)
@@ -97,9 +108,10 @@ final class WriteDriver: @unchecked Sendable {  // Owner: the shard's executor.
 
     private func writeHere() {
         let id = view.local
-        coordinator.replica.write(mutation, token: token) { [self] failure in
+        coordinator.replica.write(mutation, token: token, RequestTerms(epoch: view.epoch)) { [self] failure in
             owner.run { [self] _ in
                 guard let failure else { return perform(operation.answered(by: id)) }
+                if let restart = takeRestart(after: failure) { return restart() }
                 perform(operation.failed(ReplicaFailure(id, failure)))
             }
         }

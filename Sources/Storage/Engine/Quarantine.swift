@@ -122,16 +122,18 @@ package final class Quarantine: Sendable {
 /// An SSTable that is live in a shard and can't be opened.
 ///
 /// Nothing is known of what it holds. So reads that it may concern fail, and nothing that might hide
-/// something in it is purged, until the file is mended and the node started again.
+/// something in it is purged, until it can be opened: that is tried now and then.
 package struct UnreadableSSTable: Sendable {
     package let number: UInt64
+    package let path: String
     /// Why it can't be opened.
     package let error: CorruptionError
     /// The tokens that it may hold something of.
     package let ranges: [TokenRange]
 
-    package init(number: UInt64, error: CorruptionError, ranges: [TokenRange]) {
+    package init(number: UInt64, path: String, error: CorruptionError, ranges: [TokenRange]) {
         self.number = number
+        self.path = path
         self.error = error
         self.ranges = ranges
     }

@@ -21,6 +21,19 @@ package struct LiveSSTable: Sendable {
         tokens = reader.statistics.tokens
     }
 
+    /// A file as a shard sees it; nil if it has no keys.
+    ///
+    /// - Parameters:
+    ///   - live: the tokens of the shard for which it is live.
+    ///   - owned: all tokens of the shard.
+    package init?(number: UInt64, reader: SSTableReader, live: [TokenRange], of owned: [TokenRange]) {
+        guard let tokens = reader.statistics.tokens, !live.isEmpty else { return nil }
+        let isWhole = owned.compactMap { $0.intersection(tokens) }.allSatisfy { wanted in
+            live.contains { $0.contains(wanted.first) && $0.contains(wanted.last) }
+        }
+        self.init(number: number, reader: reader, ranges: isWhole ? nil : live)
+    }
+
     /// Whether a partition with this token may be in it.
     func mayHold(_ token: Token) -> Bool {
         guard let tokens, tokens.contains(token) else { return false }
@@ -51,8 +64,8 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
     private(set) var active: Memtable?
     /// Rotated memtables that are not in an SSTable yet, oldest first.
     private(set) var flushing: [Memtable] = []
-    /// Live SSTables that can't be opened: none, if all is well.
-    package let unreadable: [UnreadableSSTable]
+    /// Live SSTables that couldn't be opened so far: none, if all is well.
+    package private(set) var unreadable: [UnreadableSSTable]
     /// The live SSTables, newest first.
     package private(set) var sstables: [LiveSSTable] {
         didSet { byTimestamp = TableStore.byTimestamp(sstables) }
@@ -214,7 +227,18 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
             }
         }
         guard let output else { return }
-        sstables.append(output)
+        add(output)
+    }
+
+    /// A file that couldn't be opened has been opened; it is nil if it has no keys.
+    func open(_ number: UInt64, as sstable: LiveSSTable?) {
+        guard unreadable.contains(where: { $0.number == number }) else { return }
+        unreadable.removeAll { $0.number == number }
+        if let sstable { add(sstable) }
+    }
+
+    private func add(_ sstable: LiveSSTable) {
+        sstables.append(sstable)
         sstables.sort { $0.number > $1.number }
     }
 }

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Cluster
+import Environment
+import Model
+@testable import ModelTest
+@testable import Node
+import Testing
+
+/// Requests whose replicas change while they run.
+@Suite struct CoordinatorTests {
+    private func failure(_ reason: RequestFailure.Reason, to request: UInt64, epoch: UInt64) -> InternodeMessage {
+        let body = RequestFailure(reason, "said by the test").bytes
+        return InternodeMessage(.failure, request: request, epoch: epoch, body: body)
+    }
+
+    private func done(_ request: UInt64) -> InternodeMessage {
+        InternodeMessage(.writeAnswer, request: request, epoch: 0, body: [])
+    }
+
+    // MARK: As a coordinator
+
+    @Test func aWriteIsDoneWhenItsReplicasSaySo() throws {
+        let test = try TestCoordinator(replicas: 2, owners: [1, 2, 3, 4])
+        let outcomes = test.write(1, .all)
+        let sent = test.network.takeSent()
+        #expect(sent.map(\.peer) == [TestCoordinator.address(2)])
+        #expect(sent.map(\.message.epoch) == [10])
+        #expect(outcomes.value.isEmpty)
+        let request = try #require(sent.first?.message.request)
+        test.give(done(request), from: 2)
+        test.give(done(request), from: 2)
+        #expect(outcomes.value == [.success])
+        #expect(try test.has(1))
+    }
+
+    @Test func aWriteThatIsRefusedAsStaleGoesToThoseWhoOwnTheTokenNow() throws {
+        let test = try TestCoordinator(replicas: 2, owners: [1, 2, 3, 4])
+        let outcomes = test.write(1, .all)
+        let first = try #require(test.network.takeSent().first?.message)
+        try test.change(owners: [3, 1, 2, 4], epoch: 11)
+        test.give(failure(.staleEpoch, to: first.request, epoch: 11), from: 2)
+        let sent = test.network.takeSent()
+        #expect(sent.map(\.peer) == [TestCoordinator.address(3)])
+        #expect(sent.map(\.message.epoch) == [11])
+        // What is said of the first attempt counts no more.
+        test.give(done(first.request), from: 2)
+        #expect(outcomes.value.isEmpty)
+        test.give(done(try #require(sent.first?.message.request)), from: 3)
+        #expect(outcomes.value == [.success])
+    }
+
+    @Test func aWriteIsAnsweredOnceThoughItBeganAnew() throws {
+        let test = try TestCoordinator(replicas: 3, owners: [1, 2, 3, 4])
+        let outcomes = test.write(1, .quorum)
+        let first = test.network.takeSent()
+        try test.change(owners: [1, 2, 4, 3], epoch: 11)
+        for (peer, message) in first {
+            test.network.give(failure(.staleEpoch, to: message.request, epoch: 11), from: peer)
+        }
+        test.node.drain()
+        let second = test.network.takeSent()
+        #expect(second.map(\.peer) == [TestCoordinator.address(2), TestCoordinator.address(4)])
+        for (peer, message) in second { test.network.give(done(message.request), from: peer) }
+        test.node.drain()
+        #expect(outcomes.value == [.success])
+    }
+
+    @Test func aWriteThatIsRefusedAsStaleAgainAndAgainFails() throws {
+        let test = try TestCoordinator(replicas: 1, owners: [2, 1, 3, 4])
+        let outcomes = test.write(1, .one)
+        var attempts = 0
+        while outcomes.value.isEmpty, attempts < 100 {
+            attempts += 1
+            let message = try #require(test.network.takeSent().first?.message)
+            test.give(failure(.staleEpoch, to: message.request, epoch: 10), from: 2)
+        }
+        #expect(attempts == 6)
+        guard case .failure(received: 0, required: 1, let failures, hasData: false) = outcomes.value.first else {
+            Issue.record("\(outcomes.value)")
+            return
+        }
+        #expect(failures.map(\.failure.reason) == [.staleEpoch])
+    }
+
+    @Test func aWriteToADroppedKeyspaceIsRefused() throws {
+        let test = try TestCoordinator(replicas: 1, owners: [1, 2, 3, 4])
+        let outcomes = Box<[ReplicaOutcome]>([])
+        test.node.node.shard(of: TestCoordinator.token).run { [coordinator = test.coordinator] shard in
+            coordinator.write(
+                TestCoordinator.insert(1),
+                token: TestCoordinator.token,
+                in: "gone",
+                .one,
+                owner: shard
+            ) { outcomes.value.append($0) }
+        }
+        test.node.drain()
+        #expect(outcomes.value == [.unavailable(required: 1, alive: 0)])
+    }
+
+    @Test func whoIsSilentAtTheDeadlineGetsAHint() throws {
+        let test = try TestCoordinator(replicas: 2, owners: [1, 2, 3, 4])
+        let outcomes = test.write(1, .one)
+        #expect(outcomes.value == [.success])
+        test.node.advance(seconds: 3)
+        #expect(test.hints.nodes == [test.id(2)])
+    }
+
+    @Test func aReadEndsWhereOthersOwnTheKeys() throws {
+        let test = try TestCoordinator(replicas: 1, owners: [1, 2, 3, 4])
+        _ = test.write(1, .one)
+        let results = test.read(.one)
+        let merged = try #require(results.value.first).get()
+        #expect(results.value.count == 1)
+        // The next token on is another node's.
+        let end = KeyBounds(TokenRange(TestCoordinator.token, TestCoordinator.token)).upper
+        #expect(merged.horizon == end)
+        #expect(test.network.takeSent().isEmpty)
+    }
+
+    // MARK: As a replica
+
+    private func write(_ number: Int, timeout: UInt64 = 1_000_000, epoch: UInt64) -> InternodeMessage {
+        let body = WriteRequest(timeout: timeout, mutation: TestCoordinator.insert(number)).bytes
+        return InternodeMessage(.write, request: 77, epoch: epoch, body: body)
+    }
+
+    @Test func aRequestOfBeforeRowsHaveMovedIsRefused() throws {
+        let test = try TestCoordinator(replicas: 2, owners: [1, 2, 3, 4])
+        test.give(write(1, epoch: 10), from: 2)
+        #expect(test.network.takeSent().map(\.message.kind) == [.writeAnswer])
+        // It has come, but its turn hasn't.
+        test.network.give(write(2, epoch: 10), from: TestCoordinator.address(2))
+        try test.change(owners: [3, 1, 2, 4], epoch: 11)
+        test.node.drain()
+        let answer = try #require(test.network.takeSent().first?.message)
+        #expect(answer.kind == .failure)
+        #expect(answer.epoch == 11)
+        #expect(try RequestFailure(decoding: answer.body).reason == .staleEpoch)
+        #expect(try test.has(1))
+        #expect(try !test.has(2))
+    }
+
+    @Test func whatNobodyWaitsForAnyMoreIsNotDone() throws {
+        let test = try TestCoordinator(replicas: 2, owners: [1, 2, 3, 4])
+        test.network.give(write(1, timeout: 1000, epoch: 10), from: TestCoordinator.address(2))
+        test.node.clock.advance(nanoseconds: 2_000_000)
+        test.node.drain()
+        #expect(test.network.takeSent().isEmpty)
+        #expect(try !test.has(1))
+        #expect(test.coordinator.expiredCount == 1)
+        test.give(write(2, timeout: .max, epoch: 10), from: 2)
+        #expect(try test.has(2))
+    }
+}
