@@ -197,10 +197,15 @@ extension AdminCommand {
         func text(_ answer: RepairFacts) -> String { AnswerText.repair(answer) }
 
         func progress(_ client: AdminClient) async -> String? {
+            await Self.progress(of: "repair", client)
+        }
+
+        /// A line about a transfer of rows that runs; nil without one.
+        static func progress(of purpose: String, _ client: AdminClient) async -> String? {
             guard let body = try? await client.call(AdminRequest(command: "netstats")),
                 let facts = try? AdminClient.decode(NetworkFacts.self, body)
             else { return nil }
-            return facts.transfers.first { $0.purpose == "repair" }.map {
+            return facts.transfers.first { $0.purpose == purpose }.map {
                 "\($0.rangesDone) of \($0.rangesTotal) ranges"
             }
         }

@@ -26,7 +26,8 @@ package struct AdminCommand: AsyncParsableCommand {
             """,
         subcommands: [
             Status.self, Ring.self, Info.self, DescribeCluster.self, GossipInfo.self, NetStats.self,
-            Repair.self, Decommission.self, RemoveNode.self, Version.self, TableStats.self,
+            Repair.self, Rebuild.self, Cleanup.self, Move.self, Abort.self, Decommission.self,
+            RemoveNode.self, Version.self, TableStats.self,
             Flush.self, Compact.self, CompactionStats.self, Drain.self, Snapshot.self,
             ListSnapshots.self, ClearSnapshot.self,
         ]

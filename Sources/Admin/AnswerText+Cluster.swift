@@ -31,4 +31,8 @@ extension AnswerText {
             ? "nothing differed" : "\(size(answer.repairedBytes)) were lacking somewhere"
         return "Repaired \(answer.ranges) ranges in \(answer.milliseconds) ms: \(found)\n"
     }
+
+    static func rebuild(_ answer: RebuildFacts) -> String {
+        "Fetched \(answer.ranges) ranges in \(answer.milliseconds) ms: \(size(answer.bytes))\n"
+    }
 }

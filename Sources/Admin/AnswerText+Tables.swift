@@ -17,6 +17,12 @@ extension AnswerText {
             + "\(size(answer.sizeBefore)) before, \(size(answer.sizeAfter)) after\n"
     }
 
+    static func cleanup(_ answer: TableWork) -> String {
+        "Cleaned \(count(answer.tables.count, "table")) in"
+            + " \(decimal(Double(answer.milliseconds) / 1000, places: 1)) s:"
+            + " \(size(answer.sizeBefore)) before, \(size(answer.sizeAfter)) after\n"
+    }
+
     /// One line about the compactions that run; nil without any.
     static func progress(_ answer: CompactionStatistics) -> String? {
         let tasks = answer.tasks.filter { $0.kind != "flush" }

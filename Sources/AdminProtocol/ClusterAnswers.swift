@@ -70,6 +70,21 @@ package struct RepairFacts: Codable, Sendable, Equatable {
     }
 }
 
+/// Of `rebuild`.
+package struct RebuildFacts: Codable, Sendable, Equatable {
+    /// A range of one table each.
+    package var ranges: Int
+    /// The bytes of the rows that were fetched.
+    package var bytes: Int
+    package var milliseconds: Int
+
+    package init(ranges: Int, bytes: Int, milliseconds: Int) {
+        self.ranges = ranges
+        self.bytes = bytes
+        self.milliseconds = milliseconds
+    }
+}
+
 /// Of `netstats`.
 package struct NetworkFacts: Codable, Sendable, Equatable {
     /// Data on its way for a purpose: `join`, `decommission`, `repair` …

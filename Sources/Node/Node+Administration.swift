@@ -34,6 +34,22 @@ extension Node {
         )
     }
 
+    /// Removes what tables have of tokens that other nodes own now.
+    package func cleanUp(_ tables: [UUID], done: @escaping @Sendable (StorageError?) -> Void) {
+        onEachTable(
+            tables,
+            { [self] store, table, finish in
+                let keyspace = table.schema.keyspace
+                // Asked on the shard: what it takes of tokens that it gets later comes later.
+                let kept = { @Sendable [self] in
+                    coordinator.flatMap { $0.view.rangesWritten(of: keyspace) }
+                }
+                store.cleanUp(table, keeping: kept, done: finish)
+            },
+            done: done
+        )
+    }
+
     /// Refuses all writes from now on and flushes everything: nothing is to be replayed at the next start.
     package func drain(done: @escaping @Sendable (StorageError?) -> Void) {
         onEachShard({ shard, finish in shard.store.drain(done: finish) }, done: done)

@@ -4,6 +4,7 @@
 import json
 import os
 import random
+import socket
 import subprocess
 import threading
 import time
@@ -284,6 +285,48 @@ def admin(nodes, number, *arguments):
     return done.stdout
 
 
+def refused(nodes, number, *arguments, code):
+    """What `tholos admin` says of what a node doesn't do: 1 if it can't, 2 if the arguments are wrong."""
+    command = [BINARY, "admin", "--host", f"{NET}.{number}", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stderr
+
+
+def test_cleanup_removes_what_the_fourth_node_owns_now(nodes, each):
+    def owned(session, number):
+        status = json.loads(admin(nodes, number, "--json", "status", "k"))
+        members = status["data_centers"][0]["nodes"]
+        return next(n["owns"] for n in members if n["address"] == f"{NET}.{number}")
+
+    def partitions(number):
+        stats = json.loads(admin(nodes, number, "--json", "tablestats", "k.t"))
+        return stats["keyspaces"][0]["tables"][0]["partitions"]
+
+    for number, session in enumerate(each, 1):
+        admin(nodes, number, "compact", "k", "t")
+        before = partitions(number)
+        assert "Cleaned 1 table" in admin(nodes, number, "cleanup", "k", "t")
+        share = owned(session, number)
+        # Each node of three had everything; of four it has about three quarters.
+        assert before == 40
+        assert abs(partitions(number) / 40 - share) < 0.25
+        assert partitions(number) < 40
+    for session in each:
+        assert session.execute("SELECT count(*) FROM k.t").one()[0] == 400
+
+
+def test_a_node_moves_and_a_move_is_given_up_only_while_there_is_one(nodes, each):
+    assert "Moved" in admin(nodes, 2, "move")
+    for session in each:
+        assert session.execute("SELECT count(*) FROM k.t").one()[0] == 400
+    assert "nothing differed" in admin(nodes, 2, "repair", "k")
+    assert "nothing is under way" in refused(nodes, 2, "abort", code=1)
+    assert '"nonsense"' in refused(nodes, 2, "move", "nonsense", code=2)
+    assert "isn't another data center" in refused(nodes, 2, "rebuild", "dc9", code=2)
+    assert "Fetched" in admin(nodes, 2, "rebuild", "--keyspace", "k")
+
+
 def test_operators_see_the_cluster_and_repair_it(nodes, each):
     status = json.loads(admin(nodes, 1, "--json", "status", "k"))
     members = status["data_centers"][0]["nodes"]
@@ -301,6 +344,9 @@ def test_a_decommissioned_node_leaves_its_rows_to_the_others(nodes, each):
         assert session.execute("SELECT count(*) FROM k.t").one()[0] == 400
         wait_until(lambda: len(list(session.execute("SELECT peer FROM system.peers"))) == 2)
     assert len(admin(nodes, 1, "status").split("UN ")) == 4
+    # Its tokens are others' now: it takes no clients any more.
+    with pytest.raises(OSError):
+        socket.create_connection((f"{NET}.4", 9042), timeout=5).close()
 
 
 def test_without_a_quorum_the_error_says_so(nodes, each):

@@ -153,8 +153,8 @@ extension ClusterMetadata {
         }
         guard let replaced else { return }
         try update(replaced, from: [.normal]) { Self.retire(&$0) }
-        if voters == [replaced] { voters = [id] }
-        try dropVoter(replaced)
+        // Its vote goes on, too: one voter less could be one too few for the next that is lost.
+        if voters.contains(replaced) { voters = (voters.filter { $0 != replaced } + [id]).sorted() }
     }
 
     private mutating func startMove(_ id: NodeID, tokens: [Token]) throws(MetadataRefusal) {

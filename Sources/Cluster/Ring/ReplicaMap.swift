@@ -143,6 +143,16 @@ package struct ReplicaMap: Sendable {
         return found
     }
 
+    /// The ranges that a node gets the writes of, as an owner now or in a movement that is under way.
+    package func rangesWritten(to node: NodeID) -> [TokenRange] {
+        var found: [TokenRange] = []
+        for part in ranges
+        where part.replicas.natural.contains(node) || part.replicas.pending.contains(node) {
+            found.appendMerging(part.range)
+        }
+        return found
+    }
+
     /// The ranges that a node is the first replica of: no token is in those of two nodes, so each does
     /// its part of what has to be done once.
     package func primaryRanges(of node: NodeID) -> [TokenRange] {

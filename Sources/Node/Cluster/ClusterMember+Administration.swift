@@ -42,11 +42,57 @@ extension ClusterMember {
         }
     }
 
-    /// Gives this node other tokens; `done` is called with nil when the move has begun.
+    /// Gives this node other tokens; `done` is called with nil when it owns them.
     ///
-    /// - Parameter tokens: sorted, as many as there are to be; none that another node owns.
+    /// - Parameter tokens: sorted, as many as there are to be; none that another node owns. If empty, as many as now,
+    ///   such that all nodes own about the same.
     package func move(to tokens: [Token], done: @escaping @Sendable (String?) -> Void) {
-        control.execute { [self] in carryOut(.startMove(id, tokens: tokens), done) }
+        control.execute { [self] in
+            var tokens = tokens
+            if tokens.isEmpty {
+                var generator = SourceGenerator(node.environment.random)
+                tokens = TokenAllocator.allocate(
+                    settings.tokenCount,
+                    for: settings.location,
+                    factor: settings.allocationFactor,
+                    among: group.metadata.nodes.filter { $0.id != id },
+                    using: &generator
+                )
+            }
+            carryOut(.startMove(id, tokens: tokens)) { [self, tokens] failure in
+                if let failure { return done(failure) }
+                membership.onMoved.append((tokens, done))
+                // It may be over by now.
+                endMovement()
+                tickMembership()
+            }
+        }
+    }
+
+    /// Gives up a join, a leave or a move that hasn't handed its ranges over yet, as one that waits for a node that is
+    /// lost; `done` is called with nil when all is as it was before.
+    package func abort(_ other: NodeID, done: @escaping @Sendable (String?) -> Void) {
+        control.execute { [self] in
+            guard let record = group.metadata.node(other) else { return done("there is no node \(other)") }
+            switch record.state {
+            case .joining: carryOut(.abortJoin(other), done)
+            case .leaving: carryOut(.abortLeave(other), done)
+            case .moving: carryOut(.abortMove(other), done)
+            case .registered, .normal, .left:
+                done("node \(other) is \(record.state): nothing is under way that could be given up")
+            }
+        }
+    }
+
+    /// Fetches all rows of this node's ranges from a quorum of their replicas, in each data center; `done` is called with
+    /// what was fetched, or why it wasn't.
+    ///
+    /// - Parameter keyspace: only this one; all that have replicas if nil.
+    package func rebuild(
+        keyspace: String?,
+        done: @escaping @Sendable (RangeTransfer.Progress, String?) -> Void
+    ) {
+        transfer(.fetch, "rebuild", keyspace: keyspace, { [id] in $0.ranges(of: id) }, done)
     }
 
     /// Wishes a change; `done` is called with nil when it is decided, or with what stands against it.
@@ -123,22 +169,37 @@ extension ClusterMember {
         primaryOnly: Bool,
         done: @escaping @Sendable (RangeTransfer.Progress, String?) -> Void
     ) {
-        control.execute { [self] in whenAdopted { [self] in
-            let local = id
-            let transfer = RangeTransfer(
-                member: self,
-                purpose: .repair,
-                keyspace: keyspace,
-                tables: tables
-            ) { primaryOnly ? $0.primaryRanges(of: local) : $0.ranges(of: local) }
-            note(transfer, "repair")
-            transfer.start { [self] failure in
-                control.execute { [self] in
-                    forget(transfer)
-                    done(transfer.progress, failure)
+        transfer(.repair, "repair", keyspace: keyspace, tables: tables, { [id] in
+            primaryOnly ? $0.primaryRanges(of: id) : $0.ranges(of: id)
+        }, done)
+    }
+
+    private func transfer(
+        _ purpose: RangeTransfer.Purpose,
+        _ name: String,
+        keyspace: String?,
+        tables: [String] = [],
+        _ ranges: @escaping @Sendable (ReplicaMap) -> [TokenRange],
+        _ done: @escaping @Sendable (RangeTransfer.Progress, String?) -> Void
+    ) {
+        control.execute { [self] in
+            whenAdopted { [self] in
+                let transfer = RangeTransfer(
+                    member: self,
+                    purpose: purpose,
+                    keyspace: keyspace,
+                    tables: tables,
+                    ranges: ranges
+                )
+                note(transfer, name)
+                transfer.start { [self] failure in
+                    control.execute { [self] in
+                        forget(transfer)
+                        done(transfer.progress, failure)
+                    }
                 }
             }
-        } }
+        }
     }
 
     /// The transfers that run, by what they are for.

@@ -15,6 +15,9 @@ struct Membership {
     /// Transfers that operators have asked for.
     var running: [(purpose: String, transfer: RangeTransfer)] = []
     var onLeft: [@Sendable (String?) -> Void] = []
+    /// Who waits for a move to these tokens.
+    var onMoved: [(tokens: [Token], done: @Sendable (String?) -> Void)] = []
+    var whenLeft: @Sendable () -> Void = {}
     var hasLeft = false
     /// When a node that leaves began to wait for its hints to be delivered, in `ClusterMember.now`.
     var hintsSince: Int64?
@@ -66,10 +69,26 @@ extension ClusterMember {
         case .leaving:
             becomeReady()
             guard record.isHandedOver else { return handOver() }
+            hints.refuse()
             if hasDeliveredHints() { finish(record, .finishLeave(id)) }
         case .left: leave()
         }
     }
+
+    /// Tells those who wait for a move or a leave to end that it has ended, and gives up what was done for one that was
+    /// given up. Called after each change.
+    func endMovement() {
+        guard let record = group.metadata.node(id), !record.state.isUnderWay else { return }
+        membership.transfer?.cancel()
+        membership.transfer = nil
+        guard record.state == .normal else { return }
+        for done in membership.onLeft { done(Self.givenUp) }
+        membership.onLeft = []
+        for (tokens, done) in membership.onMoved { done(tokens == record.tokens ? nil : Self.givenUp) }
+        membership.onMoved = []
+    }
+
+    private static let givenUp = "it was given up (tholos admin abort)"
 
     private func becomeReady() {
         guard !membership.isReady, gossip.hasSettled(self) else { return }
@@ -87,10 +106,13 @@ extension ClusterMember {
             membership.isBusy = false
             guard case .failure(.refused(let refusal)) = result else { return tickMembership() }
             // Tried again at the next tick: others' operations end.
-            let text = refusal.description
-            if text != membership.refusal { notice("Waiting: \(text)") }
-            membership.refusal = text
+            tell(ofWaiting: refusal.description)
         }
+    }
+
+    private func tell(ofWaiting reason: String) {
+        if reason != membership.refusal { notice("Waiting: \(reason)") }
+        membership.refusal = reason
     }
 
     // MARK: Coming
@@ -110,11 +132,12 @@ extension ClusterMember {
 
     private func startJoin() {
         if let address = settings.replaces {
-            let old = group.metadata.nodes.first { $0.address == address && $0.state == .normal }
-            guard let old else {
-                return notice("There is no node at \(address) that this one could replace.")
+            let known = group.metadata.nodes.filter { $0.address == address }
+            if let old = known.first(where: \.state.ownsTokens) { return startReplacing(old) }
+            // What it had has gone to others: this node comes as any other.
+            guard known.contains(where: { $0.state == .left }) else {
+                return tell(ofWaiting: "there is no node at \(address) that this one could replace")
             }
-            return step(.startJoin(id, tokens: old.tokens, replaces: old.id))
         }
         var generator = SourceGenerator(node.environment.random)
         let tokens = settings.initialTokens ?? TokenAllocator.allocate(
@@ -125,6 +148,18 @@ extension ClusterMember {
             using: &generator
         )
         step(.startJoin(id, tokens: tokens, replaces: nil))
+    }
+
+    /// Takes the place of a node that is lost, after what that had begun is brought to its end, or given up.
+    private func startReplacing(_ old: NodeRecord) {
+        guard !coordinator.isAlive(old.id) else {
+            return tell(ofWaiting: "node \(old.id) at \(old.address) is up; only one that is lost can be replaced")
+        }
+        switch old.state {
+        case .leaving: old.isHandedOver ? finish(old, .finishLeave(old.id)) : step(.abortLeave(old.id))
+        case .moving: old.isHandedOver ? finish(old, .finishMove(old.id)) : step(.abortMove(old.id))
+        default: step(.startJoin(id, tokens: old.tokens, replaces: old.id))
+        }
     }
 
     /// Gets the rows of the ranges that this node will own.
@@ -168,7 +203,7 @@ extension ClusterMember {
         let view = coordinator.view
         // Requests have to go by the second half before anyone can say so.
         guard view.epoch == group.metadata.epoch else { return false }
-        let lost = record.replaces ?? (record.state == .leaving && record.id != id ? record.id : nil)
+        let lost = record.replaces ?? (record.id == id ? nil : record.id)
         let old = view.nodes.asRead(except: record.id)
         var strategies: Set<ReplicationStrategy> = []
         for (_, placement) in view.replicated {
@@ -226,6 +261,15 @@ extension ClusterMember {
         notice("This node has left the cluster. To let it join anew, stop it and empty its data folder")
         for done in membership.onLeft { done(nil) }
         membership.onLeft = []
+        membership.whenLeft()
+    }
+
+    /// Calls `body` when the node has left the cluster, and serves nobody any more.
+    package func whenLeft(_ body: @escaping @Sendable () -> Void) {
+        control.execute { [self] in
+            if membership.hasLeft { return body() }
+            membership.whenLeft = body
+        }
     }
 
     /// Gives the rows of this node's ranges to those who will own them.
@@ -255,6 +299,7 @@ extension ClusterMember {
                 control.execute { [self] in
                     membership.isBusy = false
                     guard let failure else { return then() }
+                    guard !transfer.isCancelled else { return }
                     notice("The transfer of data is tried again: \(failure)")
                 }
             }

@@ -125,6 +125,10 @@ extension ClusterMember {
         tries: Int,
         _ done: @escaping @Sendable (Result<Schema, SchemaChangeError<Failure>>) -> Void
     ) {
+        // The epoch that was waited for may not be the last one any more: a plan on an earlier schema must not go by it.
+        guard adoption.epoch >= group.metadata.epoch else {
+            return whenAdopted { [self] in attempt(plan, tries: tries, done) }
+        }
         let schema = node.schema
         let edits: [SchemaEdit]
         do throws(Failure) {

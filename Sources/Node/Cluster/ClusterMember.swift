@@ -426,6 +426,7 @@ package final class ClusterMember: @unchecked Sendable {  // Owner: `control`.
         tell(of: view, after: old)
         gossip.adopt(view, self)
         adoptSchema()
+        endMovement()
         tickMembership()
     }
 

@@ -93,6 +93,12 @@ package final class ClusterView: Sendable {
     /// The node that is reached at an address; nil if there is none.
     package func node(at address: NodeAddress) -> NodeID? { byAddress[address] }
 
+    /// The tokens of which this node gets a keyspace's writes, in order; nil for a keyspace of which every node has its
+    /// own.
+    package func rangesWritten(of keyspace: String) -> [TokenRange]? {
+        placement(of: keyspace)?.map.rangesWritten(to: local)
+    }
+
     /// Where a keyspace's rows are; nil for a keyspace of which every node has its own, as the system's.
     package func placement(of keyspace: String) -> Placement? {
         guard let placement = placements[keyspace], placement.map.strategy != .local else { return nil }

@@ -59,6 +59,7 @@ package final class HintStore: HintSink, @unchecked Sendable {  // Owner: `execu
     private var targets: [NodeID: Target] = [:]
     private var lastNumber: UInt64 = 0
     private var isClosed = false
+    private var isRefusing = false
     private var counts = HintCounts()
     private weak var coordinator: Coordinator?
 
@@ -137,7 +138,7 @@ package final class HintStore: HintSink, @unchecked Sendable {  // Owner: `execu
     }
 
     private func append(_ hint: Hint, _ now: Int64) -> Bool {
-        guard !isClosed else { return false }
+        guard !isClosed, !isRefusing else { return false }
         var target = targets[hint.node] ?? Target()
         defer { targets[hint.node] = target }
         if target.segments.isEmpty { target.since = now }
@@ -202,6 +203,9 @@ package final class HintStore: HintSink, @unchecked Sendable {  // Owner: `execu
     /// Whether nothing is kept or on its way to be. On the store's executor.
     var isEmpty: Bool { targets.isEmpty && queue.withLock { $0.isEmpty } }
 
+    /// Keeps no further hints: this node leaves. On the store's executor.
+    func refuse() { isRefusing = true }
+
     /// Delivers what can be delivered. On the store's executor.
     func lookForAll() {
         for node in targets.keys.sorted() where canDeliver(to: node) { deliver(to: node) }
@@ -227,6 +231,8 @@ package final class HintStore: HintSink, @unchecked Sendable {  // Owner: `execu
         do throws(FileError) {
             try environment.fileSystem.remove(path(node, number))
         } catch {
+            // A power loss took it back before anything in it was acknowledged.
+            guard error.reason != .notFound else { return }
             notice("A file of hints can't be removed: \(error)")
         }
     }

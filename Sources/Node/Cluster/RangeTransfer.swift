@@ -51,6 +51,7 @@ package final class RangeTransfer: Sendable {
     /// The keyspaces of which a replaced node had rows that nobody else has.
     let lost: Set<String>
     private let progressState: Mutex<Progress>
+    private let cancelled = Atomic(false)
 
     init(
         member: ClusterMember,
@@ -122,6 +123,11 @@ package final class RangeTransfer: Sendable {
 
     package var progress: Progress { progressState.withLock { $0 } }
 
+    /// Makes it end at its next stretch, as failed.
+    func cancel() { cancelled.store(true, ordering: .relaxed) }
+
+    var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
+
     /// Begins; `done` is called with nil when all is where it should be, or with what stands against it.
     func start(done: @escaping @Sendable (String?) -> Void) { go(0, nil, tries: 0, done) }
 
@@ -132,6 +138,7 @@ package final class RangeTransfer: Sendable {
         _ done: @escaping @Sendable (String?) -> Void
     ) {
         guard index < parts.count else { return done(nil) }
+        guard !isCancelled else { return done("it was given up") }
         let part = parts[index]
         guard isThere(part.table) else {
             progressState.withLock { $0.rangesDone += 1 }

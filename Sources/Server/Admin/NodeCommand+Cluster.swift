@@ -36,9 +36,29 @@ extension NodeCommand {
         ) { (arguments, context) throws(AdminFailure) in
             let member = try member(context)
             let force = arguments.flag("force", default: false)
-            return try await leave(context, context.system.hostID) { done in
+            return try await change(context, context.system.hostID) { done in
                 member.decommission(force: force, done: done)
             }
+        },
+        NodeCommand(
+            "move",
+            "Give this node other tokens, and all data to those who own it then.",
+            [.init("tokens", .texts, "The tokens; without them such that all nodes own about the same.")]
+        ) { (arguments, context) throws(AdminFailure) in
+            let member = try member(context)
+            let tokens = try tokens(arguments.texts("tokens"))
+            return try await change(context, context.system.hostID) { done in
+                member.move(to: tokens, done: done)
+            }
+        },
+        NodeCommand(
+            "abort",
+            "Give up a join, a move or a decommission that hasn't handed its data over yet.",
+            [.init("host_id", .text, "The host id of the node; without it, this node.")]
+        ) { (arguments, context) throws(AdminFailure) in
+            let member = try member(context)
+            let id = try arguments.text("host_id") == nil ? context.system.hostID : hostID(arguments)
+            return try await change(context, id) { done in member.abort(NodeID(id), done: done) }
         },
         NodeCommand(
             "removenode",
@@ -46,11 +66,8 @@ extension NodeCommand {
             [.init("host_id", .text, "The node's host id, as status shows it.")]
         ) { (arguments, context) throws(AdminFailure) in
             let member = try member(context)
-            guard let text = arguments.text("host_id"), let id = UUID(text) else {
-                let found = AdminService.quoted(arguments.text("host_id") ?? "")
-                throw AdminFailure(.badRequest, "host_id takes a host id as status shows it, not \(found)")
-            }
-            return try await leave(context, id) { done in member.removeNode(NodeID(id), done: done) }
+            let id = try hostID(arguments)
+            return try await change(context, id) { done in member.removeNode(NodeID(id), done: done) }
         },
         NodeCommand(
             "repair",
@@ -60,7 +77,34 @@ extension NodeCommand {
                 .init("primary", .flag, "Only the ranges of which this node is the first replica."),
             ]
         ) { (arguments, context) throws(AdminFailure) in try await repair(arguments, context) },
+        NodeCommand(
+            "rebuild",
+            "Fetch all rows of this node's ranges from the other replicas.",
+            [keyspace, .init("source", .text, "A data center that has them.")]
+        ) { (arguments, context) throws(AdminFailure) in try await rebuild(arguments, context) },
     ]
+
+    private static func hostID(_ arguments: AdminArguments) throws(AdminFailure) -> UUID {
+        guard let text = arguments.text("host_id"), let id = UUID(text) else {
+            let found = AdminService.quoted(arguments.text("host_id") ?? "")
+            throw AdminFailure(.badRequest, "host_id takes a host id as status shows it, not \(found)")
+        }
+        return id
+    }
+
+    private static func tokens(_ texts: [String]) throws(AdminFailure) -> [Model.Token] {
+        var tokens: Set<Model.Token> = []
+        for text in texts {
+            guard let value = Int64(text) else {
+                let found = AdminService.quoted(text)
+                throw AdminFailure(.badRequest, "a token is a whole number from -2^63 to 2^63-1, not \(found)")
+            }
+            guard tokens.insert(Model.Token(value)).inserted else {
+                throw AdminFailure(.badRequest, "the token \(value) is named twice")
+            }
+        }
+        return tokens.sorted()
+    }
 
     private static func member(_ context: AdminContext) throws(AdminFailure) -> ClusterMember {
         guard let member = context.node.member else {
@@ -237,7 +281,7 @@ extension NodeCommand {
 
     // MARK: Changes
 
-    private static func leave(
+    private static func change(
         _ context: AdminContext,
         _ id: UUID,
         _ body: (@escaping @Sendable (String?) -> Void) -> Void
@@ -277,6 +321,42 @@ extension NodeCommand {
         return RepairFacts(
             ranges: progress.rangesDone,
             repairedBytes: progress.repairedBytes,
+            milliseconds: context.millisecondsSince(begin)
+        )
+    }
+
+    private static func rebuild(
+        _ arguments: AdminArguments,
+        _ context: AdminContext
+    ) async throws(AdminFailure) -> RebuildFacts {
+        let member = try member(context)
+        let keyspace = arguments.text("keyspace")
+        _ = try context.tables(keyspace: keyspace, names: [])
+        let view = member.coordinator.view
+        if let source = arguments.text("source") {
+            let others = Set(view.nodes.filter(\.state.ownsTokens).map(\.location.dataCenter))
+                .subtracting([view.localDataCenter]).sorted()
+            guard others.contains(source) else {
+                let known = others.isEmpty ? "there is no other" : "the others are \(others.joined(separator: ", "))"
+                throw AdminFailure(
+                    .badRequest,
+                    "\(AdminService.quoted(source)) isn't another data center of this cluster: \(known)"
+                )
+            }
+        }
+        let begin = context.node.environment.clock.monotonicNanoseconds()
+        let (progress, failure) = await withCheckedContinuation { continuation in
+            member.rebuild(keyspace: keyspace) { continuation.resume(returning: ($0, $1)) }
+        }
+        if let failure {
+            throw AdminFailure(
+                .failed,
+                "\(progress.rangesDone) of \(progress.rangesTotal) ranges are fetched, then: \(failure)"
+            )
+        }
+        return RebuildFacts(
+            ranges: progress.rangesDone,
+            bytes: progress.bytes,
             milliseconds: context.millisecondsSince(begin)
         )
     }

@@ -27,6 +27,13 @@ extension NodeCommand {
             try await work(arguments, context) { $0.compact($1, done: $2) }
         },
         NodeCommand(
+            "cleanup",
+            "Remove what tables have of tokens that other nodes own now.",
+            [keyspace, tables]
+        ) { (arguments, context) throws(AdminFailure) in
+            try await work(arguments, context) { $0.cleanUp($1, done: $2) }
+        },
+        NodeCommand(
             "compactionstats",
             "Compactions and flushes that run or wait."
         ) { (_, context) throws(AdminFailure) in await compactions(context) },

@@ -124,6 +124,8 @@ package final class NodeServer: Sendable {
             handler: RequestHandler(processor)
         )
         box.server.withLock { $0 = cql }
+        // Its tokens are others' now, and it doesn't hear of changes any more.
+        cluster?.member.whenLeft { Task { await cql.shutdown() } }
         let admin = try await startAdmin(configuration, node, system, processorCount, cql)
         return NodeServer(node: node, loops: loops, pools: pools, cql: cql, cluster: cluster, admin: admin)
     }

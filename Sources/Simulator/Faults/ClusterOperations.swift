@@ -92,7 +92,26 @@ final class ClusterOperations {
         hasLostDisk = true
         replaced[world.machines.count] = machine.address
         add()
+        look(after: world.machines.count - 1, for: machine.address, rounds: 0)
         return true
+    }
+
+    /// Gives up, after a while, what stands in the way of a replacement: others' movements that wait for rows of the lost
+    /// node while it waits for them.
+    private func look(after replacement: Int, for lost: NodeAddress, rounds: Int) {
+        world.after(5 * SimulatedTime.second) { [self] in
+            guard let view, let id = view.node(at: lost), view.node(id)?.state == .normal else { return }
+            let isWaiting = view.node(at: world.machines[replacement].address)
+                .flatMap { view.node($0)?.state } == .registered
+            if isWaiting, rounds >= 3 {
+                let helper = members.first { $0.index != replacement && member(of: $0) != nil }
+                for node in view.nodes where node.state.isUnderWay && !node.isHandedOver {
+                    helper.flatMap(member)?.abort(node.id) { _ in }
+                }
+                helper?.jobEnded()
+            }
+            look(after: replacement, for: lost, rounds: isWaiting ? rounds + 1 : 0)
+        }
     }
 
     private func move(_ machine: Machine) -> Bool {

@@ -1,17 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Environment
-internal import Model
+package import Model
 
-/// A compaction of a whole table that was asked for and hasn't begun.
+/// Work on all SSTables of a table that was asked for and hasn't begun.
 struct CompactionRequest {
+    enum Kind {
+        /// Merge them.
+        case merge
+        /// Take from them what isn't in these tokens, asked for when it begins; nothing if nil.
+        case keep(@Sendable () -> [TokenRange]?)
+
+        var isMerge: Bool { if case .merge = self { true } else { false } }
+    }
+
     /// The table's storage id.
     let table: UUID
+    let kind: Kind
     /// Whom to tell when it has ended.
     var waiters: [@Sendable (StorageError?) -> Void]
 }
 
-/// Compactions that somebody asks for: everything of a table merged.
+/// Compactions that somebody asks for: everything of a table merged, or rid of what others own now.
 ///
 /// A request waits until none of the table's files is being read by another compaction. Those that
 /// the strategy chose are broken off for it, since what they write would be read again at once, and the
@@ -28,12 +38,39 @@ extension ShardStore {
         _ table: TableStore,
         done: @escaping @Sendable (StorageError?) -> Void
     ) {
+        request(.merge, of: table, done: done)
+    }
+
+    /// Removes what a table has of other tokens than `kept`, memtables included: at once, as far as reads are concerned;
+    /// files that have some of both are merged for their space.
+    ///
+    /// - Parameter kept: is asked when nothing else works on the files. What comes of other tokens after that stays.
+    ///   Nil: the table keeps everything.
+    package func cleanUp(
+        _ table: TableStore,
+        keeping kept: @escaping @Sendable () -> [TokenRange]?,
+        done: @escaping @Sendable (StorageError?) -> Void
+    ) {
+        flush(table) { [self] error in
+            if let error { return done(error) }
+            // What hides its rows must not go before them.
+            if let file = table.unreadable.first { return done(.corruption(file.error)) }
+            request(.keep(kept), of: table, done: done)
+        }
+    }
+
+    private func request(
+        _ kind: CompactionRequest.Kind,
+        of table: TableStore,
+        done: @escaping @Sendable (StorageError?) -> Void
+    ) {
         let id = table.schema.storageID
         guard !isClosed, self.table(storageID: id) === table else { return done(.stopped) }
-        if let waiting = compactionRequests.firstIndex(where: { $0.table == id }) {
-            compactionRequests[waiting].waiters.append(done)
+        let same = compactionRequests.firstIndex { $0.table == id && $0.kind.isMerge }
+        if let same, kind.isMerge {
+            compactionRequests[same].waiters.append(done)
         } else {
-            compactionRequests.append(CompactionRequest(table: id, waiters: [done]))
+            compactionRequests.append(CompactionRequest(table: id, kind: kind, waiters: [done]))
             for running in compactions where running.table == id {
                 if running.job.plan.reason != .request { running.cancel() }
             }
@@ -76,6 +113,13 @@ extension ShardStore {
 
     private func begin(_ request: CompactionRequest) {
         guard let table = table(storageID: request.table) else { return }
+        switch request.kind {
+        case .merge: merge(table, request)
+        case .keep(let kept): keep(kept(), of: table, request)
+        }
+    }
+
+    private func merge(_ table: TableStore, _ request: CompactionRequest) {
         let inputs = table.sstables.map(\.number).filter { !files.quarantine.holds(file: $0) }
         guard !inputs.isEmpty else { return ShardStore.tell(request, nil) }
         let facts = facts(table)
@@ -92,6 +136,37 @@ extension ShardStore {
             return ShardStore.tell(request, .file(full))
         }
         compact(table, choice) { ShardStore.tell(request, $0) }
+    }
+
+    private func keep(_ kept: [TokenRange]?, of table: TableStore, _ request: CompactionRequest) {
+        let removals = kept.map { table.removals(keeping: $0, of: tokenRanges) } ?? []
+        guard !removals.isEmpty else { return ShardStore.tell(request, nil) }
+        let numbers = Set(removals.map(\.sstable.number))
+        table.busy.formUnion(numbers)
+        backgroundJobs += 1
+        let schema = table.schema
+        environment.background.execute { [self] in
+            var failure: StorageError?
+            do throws(StorageError) {
+                _ = try files.publish(nil, schema: schema, ranges: [], removing: removals)
+            } catch {
+                failure = error
+            }
+            executor.execute { [self, failure] in
+                table.busy.subtract(numbers)
+                if failure == nil {
+                    table.replace(removals, with: nil, in: tokenRanges)
+                    publishIndexes(table)
+                }
+                startRequests()
+                if failure == nil, table.sstables.contains(where: { numbers.contains($0.number) }) {
+                    compactAll(table) { ShardStore.tell(request, $0) }
+                } else {
+                    ShardStore.tell(request, failure)
+                }
+                finishBackgroundJob()
+            }
+        }
     }
 
     private static func tell(_ request: CompactionRequest, _ error: StorageError?) {

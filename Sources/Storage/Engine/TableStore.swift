@@ -230,6 +230,21 @@ package final class TableStore: @unchecked Sendable {  // Owner: the shard's exe
         add(output)
     }
 
+    /// What has to be taken from the SSTables so that they have nothing of other tokens than `kept`.
+    func removals(keeping kept: [TokenRange], of owned: [TokenRange]) -> [TableFiles.Removal] {
+        sstables.compactMap { sstable in
+            guard let tokens = sstable.tokens else { return nil }
+            let live = sstable.ranges ?? owned
+            let gone = kept.reduce(live) { ManifestState.subtract($0, $1) }
+            guard gone.contains(where: { $0.intersection(tokens) != nil }) else { return nil }
+            let isAnyLeft = live.contains { range in
+                guard let own = range.intersection(tokens) else { return false }
+                return kept.contains { $0.intersection(own) != nil }
+            }
+            return TableFiles.Removal(sstable: sstable, ranges: isAnyLeft ? gone : live)
+        }
+    }
+
     /// A file that couldn't be opened has been opened; it is nil if it has no keys.
     func open(_ number: UInt64, as sstable: LiveSSTable?) {
         guard unreadable.contains(where: { $0.number == number }) else { return }
