@@ -2,8 +2,8 @@
 
 /// Bugs that are put into the code on purpose, so that it can be shown that the simulator's checkers find
 /// such ones (docs/simulation.md). None is there unless the simulator asks for it. Each is looked at where
-/// something is set up, a commit log, a compaction or the view of a cluster, or where something rare happens, never on
-/// the way of every request.
+/// something is set up, a commit log, a compaction or the view of a cluster, or where something rare or costly happens,
+/// never on the way of every request.
 package struct PlantedBugs: OptionSet, Sendable {
     package let rawValue: UInt32
 
@@ -24,6 +24,8 @@ package struct PlantedBugs: OptionSet, Sendable {
     package static let skipPendingWrites = PlantedBugs(rawValue: 1 << 5)
     /// Replicas serve requests of coordinators that don't know who owns a range by now.
     package static let serveStaleEpoch = PlantedBugs(rawValue: 1 << 6)
+    /// Logged batches begin before anybody keeps them.
+    package static let skipBatchLog = PlantedBugs(rawValue: 1 << 7)
 
     /// All, with the names that `tholos simulate --planted` knows them by.
     package static let named: [(name: String, bug: PlantedBugs)] = [
@@ -34,5 +36,6 @@ package struct PlantedBugs: OptionSet, Sendable {
         ("forget-promise", .forgetPromise),
         ("skip-pending-writes", .skipPendingWrites),
         ("serve-stale-epoch", .serveStaleEpoch),
+        ("skip-batch-log", .skipBatchLog),
     ]
 }

@@ -298,12 +298,7 @@ package final class Simulation {
                     seeds: operations.seeds(for: machine),
                     replaces: operations.replaced[index],
                     note: { note.value($0) }
-                ) { [self] why in
-                    world.after(0, life: outside.life) { [self] in
-                        machine.stop()
-                        notStarted(machine, why)
-                    }
-                }
+                )
             }
         } catch is Machine.PowerLoss {
             // `onPowerLoss` sees to it.

@@ -104,7 +104,7 @@ final class TestProcessor {
             limits: limits
         )
         let box = Box()
-        BatchLog.replay(node) { box.replayed = $0 }
+        BatchReplayer(node, notice: { _ in }).replayAll { box.replayed = $0 }
         Environment.runUntilIdle(executors)
         replayedBatches = try box.replayed?.get()
     }

@@ -18,6 +18,8 @@ struct Membership {
     /// Who waits for a move to these tokens.
     var onMoved: [(tokens: [Token], done: @Sendable (String?) -> Void)] = []
     var whenLeft: @Sendable () -> Void = {}
+    /// What is to be done before a node has left; calls back when it is.
+    var beforeLeaving: (@Sendable (@escaping @Sendable () -> Void) -> Void)?
     var hasLeft = false
     /// When a node that leaves began to wait for its hints to be delivered, in `ClusterMember.now`.
     var hintsSince: Int64?
@@ -70,6 +72,7 @@ extension ClusterMember {
             becomeReady()
             guard record.isHandedOver else { return handOver() }
             hints.refuse()
+            if let body = membership.beforeLeaving { return prepareToLeave(body) }
             if hasDeliveredHints() { finish(record, .finishLeave(id)) }
         case .left: leave()
         }
@@ -262,6 +265,22 @@ extension ClusterMember {
         for done in membership.onLeft { done(nil) }
         membership.onLeft = []
         membership.whenLeft()
+    }
+
+    /// Calls `body` when the node has handed its ranges over and before it has left; it calls back when that may be.
+    package func beforeLeaving(_ body: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void) {
+        control.execute { [self] in membership.beforeLeaving = body }
+    }
+
+    private func prepareToLeave(_ body: (@escaping @Sendable () -> Void) -> Void) {
+        membership.beforeLeaving = nil
+        membership.isBusy = true
+        body { [self] in
+            control.execute { [self] in
+                membership.isBusy = false
+                tickMembership()
+            }
+        }
     }
 
     /// Calls `body` when the node has left the cluster, and serves nobody any more.

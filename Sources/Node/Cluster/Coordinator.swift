@@ -269,15 +269,18 @@ package final class Coordinator: Sendable {
         ).start()
     }
 
-    /// Writes a mutation to each of some nodes; `done` is called with nil when all have it.
-    func deliver(
+    /// Writes a mutation to each of some nodes; `done` is called with nil when all have it, or `needs` of them, on the
+    /// executor of `owner`.
+    package func deliver(
         _ mutation: [UInt8],
         to ids: [NodeID],
+        needs: Int? = nil,
         owner: Shard,
         done: @escaping @Sendable (String?) -> Void
     ) {
         owner.run { [self] _ in
-            Delivery(mutation, to: ids, self, pending[owner.index], owner: owner, done: done).start()
+            Delivery(mutation, to: ids, needs: needs, self, pending[owner.index], owner: owner, done: done)
+                .start()
         }
     }
 

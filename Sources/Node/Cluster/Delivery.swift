@@ -4,10 +4,14 @@ internal import Cluster
 internal import Environment
 internal import Model
 
-/// Writes one mutation to several nodes, each of which has to have it.
+/// Writes one mutation to several nodes, of which all, or some, have to have it.
 final class Delivery: @unchecked Sendable {  // Owner: the shard's executor.
     private let mutation: [UInt8]
     private var missing: Set<NodeID>
+    /// How many of the missing ones needn't have it.
+    private let spare: Int
+    private var failureCount = 0
+    private var isOver = false
     private let coordinator: Coordinator
     private let requests: PendingRequests
     private let owner: Shard
@@ -17,6 +21,7 @@ final class Delivery: @unchecked Sendable {  // Owner: the shard's executor.
     init(
         _ mutation: [UInt8],
         to ids: [NodeID],
+        needs: Int? = nil,
         _ coordinator: Coordinator,
         _ requests: PendingRequests,
         owner: Shard,
@@ -24,6 +29,7 @@ final class Delivery: @unchecked Sendable {  // Owner: the shard's executor.
     ) {
         self.mutation = mutation
         missing = Set(ids)
+        spare = missing.count - min(needs ?? missing.count, missing.count)
         self.coordinator = coordinator
         self.requests = requests
         self.owner = owner
@@ -31,15 +37,13 @@ final class Delivery: @unchecked Sendable {  // Owner: the shard's executor.
     }
 
     func start() {
-        guard !missing.isEmpty else { return done(nil) }
+        guard missing.count > spare else { return done(nil) }
         let view = coordinator.view
         number = requests.add(timeout: coordinator.options.writeTimeout) { [self] event in
             switch event {
             case .slow: break
             case .timeout:
-                let names = missing.map(\.description).sorted().joined(separator: ", ")
-                missing = []
-                done("no answer from \(names)")
+                end("no answer from \(missing.map(\.description).sorted().joined(separator: ", "))")
             case .answer(let message, let address):
                 guard let id = view.node(at: address) else { return }
                 finish(id, message.kind == .writeAnswer ? nil : RequestFailure(answer: message))
@@ -66,13 +70,18 @@ final class Delivery: @unchecked Sendable {  // Owner: the shard's executor.
         guard missing.contains(id) else { return }
         // A table that was dropped since: there is nothing to be written.
         if let failure, failure.reason != .incompatibleSchema {
-            requests.remove(number)
-            missing = []
-            return done(failure.text)
+            failureCount += 1
+            if failureCount > spare { end(failure.text) }
+            return
         }
         missing.remove(id)
-        guard missing.isEmpty else { return }
+        if missing.count <= spare { end(nil) }
+    }
+
+    private func end(_ failure: String?) {
+        guard !isOver else { return }
+        isOver = true
         requests.remove(number)
-        done(nil)
+        done(failure)
     }
 }

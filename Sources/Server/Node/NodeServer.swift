@@ -15,6 +15,7 @@ package final class NodeServer: Sendable {
     private let loops: ShardLoops
     private let pools: [ThreadPoolExecutor]
     private let cql: CQLServer
+    private let batches: BatchReplayer
     private let cluster: ClusterPart?
     private let admin: HTTPServer?
 
@@ -23,9 +24,11 @@ package final class NodeServer: Sendable {
         loops: ShardLoops,
         pools: [ThreadPoolExecutor],
         cql: CQLServer,
+        batches: BatchReplayer,
         cluster: ClusterPart?,
         admin: HTTPServer?
     ) {
+        self.batches = batches
         self.cluster = cluster
         self.node = node
         self.loops = loops
@@ -107,10 +110,11 @@ package final class NodeServer: Sendable {
             }
             await cluster.ready()
         }
-        let replayed = await withCheckedContinuation { continuation in
-            BatchLog.replay(node) { continuation.resume(returning: $0) }
+        let batches = BatchReplayer(node, notice: notice)
+        await withCheckedContinuation { continuation in
+            batches.start { continuation.resume() }
         }
-        _ = try replayed.get()
+        cluster?.member.beforeLeaving { done in batches.replayAll { _ in done() } }
         var settings = CQLServerSettings(shards: node.shardMap)
         settings.host = configuration.rpcAddress
         settings.port = configuration.nativeTransportPort
@@ -127,7 +131,15 @@ package final class NodeServer: Sendable {
         // Its tokens are others' now, and it doesn't hear of changes any more.
         cluster?.member.whenLeft { Task { await cql.shutdown() } }
         let admin = try await startAdmin(configuration, node, system, processorCount, cql)
-        return NodeServer(node: node, loops: loops, pools: pools, cql: cql, cluster: cluster, admin: admin)
+        return NodeServer(
+            node: node,
+            loops: loops,
+            pools: pools,
+            cql: cql,
+            batches: batches,
+            cluster: cluster,
+            admin: admin
+        )
     }
 
     /// The listener for operators, unless it is switched off.
@@ -164,6 +176,7 @@ package final class NodeServer: Sendable {
         // Commands that wait for a compaction are answered when the node breaks it off.
         await admin?.refuse()
         await cql.shutdown()
+        batches.stop()
         await cluster?.stop()
         let failure = await withCheckedContinuation { continuation in
             node.close { continuation.resume(returning: $0) }

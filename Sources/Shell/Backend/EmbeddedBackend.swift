@@ -45,7 +45,7 @@ final class EmbeddedBackend: ShellBackend {
         self.background = background
         // Logged batches that a crash cut short are finished first, as a server does.
         let replayed = await withCheckedContinuation { continuation in
-            BatchLog.replay(node) { continuation.resume(returning: $0) }
+            BatchReplayer(node, notice: { _ in }).replayAll { continuation.resume(returning: $0) }
         }
         if case .failure(let error) = replayed {
             throw ShellError(connection: "cannot finish the batches in \(folder): \(error.message)")

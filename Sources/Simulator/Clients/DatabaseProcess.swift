@@ -11,7 +11,7 @@ internal import Storage
 package final class DatabaseProcess: ClientService, @unchecked Sendable {  // Owner: the world's thread.
     package let node: Node
     private let processor: QueryProcessor
-    private let failed: (String) -> Void
+    private let batches: BatchReplayer
     private var random: SplitMix64
     package private(set) var isReady = false
 
@@ -20,14 +20,12 @@ package final class DatabaseProcess: ClientService, @unchecked Sendable {  // Ow
     /// - Parameter seeds: the nodes of its cluster to ask at first; none for a node on its own.
     /// - Parameter replaces: the lost node whose place it takes.
     /// - Parameter note: told what a node's log says.
-    /// - Parameter failed: called later if the process can't go on: it has to be ended then.
     package init(
         _ outside: Machine.Outside,
         options: NodeOptions,
         seeds: [NodeAddress],
         replaces: NodeAddress? = nil,
-        note: @escaping @Sendable (String) -> Void,
-        failed: @escaping (String) -> Void
+        note: @escaping @Sendable (String) -> Void
     ) throws {
         node = try Node.open(
             environment: outside.environment,
@@ -37,9 +35,9 @@ package final class DatabaseProcess: ClientService, @unchecked Sendable {  // Ow
         )
         processor = QueryProcessor(node: node, system: SystemContext(hostID: node.hostID))
         random = SplitMix64(seed: outside.environment.random.next())
-        self.failed = failed
+        batches = BatchReplayer(node, notice: note)
         guard !seeds.isEmpty else {
-            BatchLog.replay(node) { [self] in replayed($0) }
+            batches.start { [self] in isReady = true }
             return
         }
         var settings = ClusterSettings(
@@ -58,14 +56,8 @@ package final class DatabaseProcess: ClientService, @unchecked Sendable {  // Ow
             control: outside.control,
             notice: note
         )
-        member.whenReady { [self, node] in BatchLog.replay(node) { [self] in replayed($0) } }
-    }
-
-    private func replayed(_ result: Result<Int, CQLError>) {
-        switch result {
-        case .success: isReady = true
-        case .failure(let error): failed(error.description)
-        }
+        member.beforeLeaving { [batches] done in batches.replayAll { _ in done() } }
+        member.whenReady { [self] in batches.start { [self] in isReady = true } }
     }
 
     package func answer(
@@ -100,6 +92,7 @@ package final class DatabaseProcess: ClientService, @unchecked Sendable {  // Ow
 
     /// Flushes and closes everything.
     package func close(_ done: @escaping @Sendable () -> Void) {
+        batches.stop()
         guard let member = node.member else { return node.close { _ in done() } }
         member.stop { [node] in node.close { _ in done() } }
     }

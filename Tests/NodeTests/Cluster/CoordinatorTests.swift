@@ -154,3 +154,70 @@ import Testing
         #expect(try test.has(2))
     }
 }
+
+/// What is written to several nodes of which not all have to have it.
+@Suite struct DeliveryTests {
+    private func deliver(_ test: TestCoordinator, to numbers: [Int], needs: Int?) -> Box<[String?]> {
+        let results = Box<[String?]>([])
+        let shard = test.node.node.shard(of: TestCoordinator.token)
+        test.coordinator.deliver(
+            TestCoordinator.insert(1),
+            to: numbers.map(test.id),
+            needs: needs,
+            owner: shard
+        ) { results.value.append($0) }
+        test.node.drain()
+        return results
+    }
+
+    private func answer(_ test: TestCoordinator, _ number: Int, _ failure: RequestFailure? = nil) throws {
+        let request = try #require(test.sentLast(to: number))
+        let body = failure?.bytes ?? []
+        test.give(
+            InternodeMessage(failure == nil ? .writeAnswer : .failure, request: request, epoch: 10, body: body),
+            from: number
+        )
+    }
+
+    @Test func oneOfTwoIsEnoughIfOneIsNeeded() throws {
+        let test = try TestCoordinator(replicas: 1, owners: [1, 2, 3, 4])
+        let results = deliver(test, to: [2, 3], needs: 1)
+        #expect(results.value.isEmpty)
+        try answer(test, 2, RequestFailure(.diskFull, "full"))
+        #expect(results.value.isEmpty)
+        try answer(test, 3)
+        #expect(results.value == [nil])
+        test.node.advance(seconds: 10)
+        #expect(results.value == [nil])
+    }
+
+    @Test func whoFailsIsNamedWhenTooFewAreLeft() throws {
+        let test = try TestCoordinator(replicas: 1, owners: [1, 2, 3, 4])
+        let results = deliver(test, to: [2, 3], needs: 1)
+        try answer(test, 2, RequestFailure(.diskFull, "full"))
+        try answer(test, 3, RequestFailure(.diskFull, "full, too"))
+        #expect(results.value == ["full, too"])
+    }
+
+    @Test func allAreNeededOtherwise() throws {
+        let test = try TestCoordinator(replicas: 1, owners: [1, 2, 3, 4])
+        let results = deliver(test, to: [1, 2], needs: nil)
+        #expect(results.value.isEmpty)
+        #expect(try test.has(1))
+        test.node.advance(seconds: 10)
+        #expect(results.value == ["no answer from \(test.id(2))"])
+    }
+
+    @Test func batchesAreKeptByTwoOthersThatAreUp() throws {
+        let test = try TestCoordinator(replicas: 1, owners: [1, 2, 3, 4])
+        for _ in 0..<20 {
+            let keepers = test.coordinator.batchKeepers()
+            #expect(Set(keepers).count == 2)
+            #expect(!keepers.contains(test.id(1)))
+        }
+        test.coordinator.note(test.id(2), isAlive: false)
+        #expect(Set(test.coordinator.batchKeepers()) == [test.id(3), test.id(4)])
+        for number in 3...4 { test.coordinator.note(test.id(number), isAlive: false) }
+        #expect(test.coordinator.batchKeepers() == [])
+    }
+}

@@ -69,6 +69,7 @@ final class TestCoordinator {
     let hints = RecordingHints()
     let coordinator: Coordinator
     private let replicas: Int
+    private var sent: [(peer: NodeAddress, message: InternodeMessage)] = []
 
     static func address(_ number: Int) -> NodeAddress {
         NodeAddress(ip: [10, 0, 0, UInt8(number)], port: 7000)
@@ -186,6 +187,12 @@ final class TestCoordinator {
         }
         node.drain()
         return results
+    }
+
+    /// The number of the last request that was sent to a node.
+    func sentLast(to number: Int) -> UInt64? {
+        sent += network.takeSent()
+        return sent.last { $0.peer == Self.address(number) }?.message.request
     }
 
     /// Gives a message of a node's and lets this one work on it.
