@@ -10,6 +10,8 @@ struct Membership {
     var isBusy = false
     var isReady = false
     var isTicking = false
+    /// When this node saw itself registered, in `ClusterMember.now`.
+    var registeredSince: Int64?
     var onReady: [@Sendable () -> Void] = []
     var transfer: RangeTransfer?
     /// Transfers that operators have asked for.
@@ -30,6 +32,8 @@ struct Membership {
 
 extension ClusterMember {
     private static let pace: UInt64 = 500_000_000
+    /// How long gossip has to tell everybody of a node that comes, in microseconds: some rounds.
+    private static let introduction: Int64 = 3_000_000
     /// How long a node that leaves tries to deliver its hints, in microseconds.
     private static let hintsMax: Int64 = 60_000_000
 
@@ -60,7 +64,7 @@ extension ClusterMember {
         guard coordinator.view.epoch == group.metadata.epoch else { return }
         guard let record = group.metadata.node(id) else { return register() }
         switch record.state {
-        case .registered: startJoin()
+        case .registered: if isKnownToOthers() { startJoin() }
         case .joining: record.isHandedOver ? finish(record, .finishJoin(id)) : fetchRanges(record)
         case .normal, .moving:
             becomeReady()
@@ -131,6 +135,14 @@ extension ClusterMember {
                 )
             )
         )
+    }
+
+    /// Whether the others may be taken to know that this node is up: as long as they don't, a level that asks for its
+    /// acknowledgement couldn't be met.
+    private func isKnownToOthers() -> Bool {
+        let since = membership.registeredSince ?? now
+        membership.registeredSince = since
+        return gossip.hasSettled(self) && now - since >= Self.introduction
     }
 
     private func startJoin() {

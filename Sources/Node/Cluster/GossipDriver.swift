@@ -17,13 +17,16 @@ final class GossipDriver: @unchecked Sendable {  // Owner: the member's control 
 
     private(set) var gossiper: Gossiper
     private var generator: SourceGenerator
-    private var startedAt: UInt64 = 0
+    private let startedAt: UInt64
+    private let seeds: [NodeAddress]
     private var rounds = 0
     /// Whose gossip was refused, and that was told.
     private var refused: Set<NodeAddress> = []
 
     init(_ node: Node, _ settings: ClusterSettings, _ metadata: ClusterMetadata) {
         let clock = node.environment.clock
+        startedAt = clock.monotonicNanoseconds()
+        seeds = settings.seeds
         gossiper = Gossiper(
             id: NodeID(node.hostID),
             address: settings.address,
@@ -41,10 +44,7 @@ final class GossipDriver: @unchecked Sendable {  // Owner: the member's control 
         generator = SourceGenerator(node.environment.random)
     }
 
-    func begin(_ member: ClusterMember) {
-        startedAt = member.node.environment.clock.monotonicNanoseconds()
-        round(member)
-    }
+    func begin(_ member: ClusterMember) { round(member) }
 
     /// Whether it is known who is alive, as far as it will be soon.
     func hasSettled(_ member: ClusterMember) -> Bool {
@@ -59,6 +59,10 @@ final class GossipDriver: @unchecked Sendable {  // Owner: the member's control 
         let now = member.node.environment.clock.monotonicNanoseconds()
         if rounds % Self.loadRounds == 0 { measureLoad(member) }
         rounds += 1
+        // After a restart the metadata tells where others are: one's seed may be oneself.
+        let isAlone = gossiper.live.count <= 1
+        let known = isAlone ? member.coordinator.view.nodes.filter { $0.state != .left }.map(\.address) : []
+        gossiper.seeds = seeds + known
         perform(gossiper.tick(now, using: &generator), member)
         learnLatest(member)
         member.control.schedule(after: Self.interval) { member.gossip.round(member) }

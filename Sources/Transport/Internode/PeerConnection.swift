@@ -23,6 +23,12 @@ final class PeerConnection: @unchecked Sendable {  // Owner: the loop.
         case closed
     }
 
+    /// A peer that confirms nothing for so long is taken as lost, in milliseconds: else the system goes on with ever longer
+    /// pauses, and messages wait for minutes after the way is free again.
+    private static let silenceMax: ChannelOptions.Types.SocketOption.Value = 5000
+    /// TCP_USER_TIMEOUT of tcp(7).
+    private static let silence = ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: 18))
+
     private static let delayMin = TimeAmount.milliseconds(50)
     private static let delayMax = TimeAmount.seconds(2)
 
@@ -80,6 +86,7 @@ final class PeerConnection: @unchecked Sendable {  // Owner: the loop.
         do {
             ClientBootstrap(group: loop)
                 .channelOption(.socketOption(.tcp_nodelay), value: 1)
+                .channelOption(Self.silence, value: Self.silenceMax)
                 .connectTimeout(.nanoseconds(Int64(network.settings.connectTimeout)))
                 .channelInitializer { [self] channel in
                     channel.eventLoop.makeCompletedFuture {
