@@ -23,12 +23,15 @@ extension AnswerText {
         text += "Hints: \(answer.hintsKept) kept, \(answer.hintsDelivered) delivered,"
             + " \(answer.hintsRefused) refused\n"
         for hints in answer.hints { text += "  for \(hints.hostId): \(size(hints.bytes))\n" }
+        text += "Reads that asked one replica more: \(answer.speculativeReads)\n"
+        text += "Requests dropped as too late: \(answer.droppedRequests)\n"
         return text
     }
 
     static func repair(_ answer: RepairFacts) -> String {
         let found = answer.repairedBytes == 0
-            ? "nothing differed" : "\(size(answer.repairedBytes)) were lacking somewhere"
+            ? "nothing differed"
+            : "\(size(answer.repairedBytes)) were lacking somewhere (\(size(answer.comparedBytes)) were sent to find out)"
         return "Repaired \(answer.ranges) ranges in \(answer.milliseconds) ms: \(found)\n"
     }
 

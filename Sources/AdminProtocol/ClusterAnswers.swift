@@ -61,11 +61,14 @@ package struct RepairFacts: Codable, Sendable, Equatable {
     package var ranges: Int
     /// The bytes that replicas lacked and got.
     package var repairedBytes: Int
+    /// The bytes of rows that other replicas sent, since digests of their stretches differed.
+    package var comparedBytes: Int
     package var milliseconds: Int
 
-    package init(ranges: Int, repairedBytes: Int, milliseconds: Int) {
+    package init(ranges: Int, repairedBytes: Int, comparedBytes: Int, milliseconds: Int) {
         self.ranges = ranges
         self.repairedBytes = repairedBytes
+        self.comparedBytes = comparedBytes
         self.milliseconds = milliseconds
     }
 }
@@ -118,6 +121,10 @@ package struct NetworkFacts: Codable, Sendable, Equatable {
     package var hints: [Hints] = []
     package var hintsKept = 0
     package var hintsRefused = 0
+    /// Reads that have asked another replica since those that they had asked were slow.
+    package var speculativeReads = 0
+    /// Requests of other nodes that came to their turn when nobody waited for them any more.
+    package var droppedRequests = 0
     package var hintsDelivered = 0
 
     package init() {}

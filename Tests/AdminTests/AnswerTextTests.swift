@@ -92,6 +92,7 @@ import Testing
         facts.transfers = [.init(purpose: "join", rangesDone: 3, rangesTotal: 48, bytes: 2048)]
         facts.hints = [.init(hostId: "8d5ed9f4-7764-4dbd-bad8-43fddce94b7c", bytes: 3072)]
         (facts.hintsKept, facts.hintsDelivered, facts.hintsRefused) = (5, 2, 1)
+        (facts.speculativeReads, facts.droppedRequests) = (7, 3)
         try expect(AnswerText.netstats(facts), toBe: "netstats")
     }
 

@@ -86,6 +86,11 @@ final class TestNode {
         drain()
     }
 
+    func advance(milliseconds: UInt64) {
+        clock.advance(nanoseconds: milliseconds * 1_000_000)
+        drain()
+    }
+
     // MARK: Working
 
     /// Starts a write on the shard that its first key belongs to.

@@ -168,6 +168,7 @@ struct PartitionWrite: Sendable {
         switch result {
         case .malformed(let id, let error):
             return .failure(CQLError(.malformed(id, error), serialConsistency, source.coordinator))
+        case .overloaded(let limit): return .failure(.overloaded(limit))
         case .abandoned:
             if case .failure(let error) = evaluated.last { return .failure(error) }
             return .failure(CQLError(.server, "the condition could not be evaluated"))

@@ -59,6 +59,7 @@ extension CQLError {
     init?(_ outcome: ReplicaOutcome, _ level: Consistency, _ type: WriteType, _ coordinator: Coordinator) {
         switch outcome {
         case .success: return nil
+        case .overloaded(let limit): self = .overloaded(limit)
         case .unavailable(let required, let alive):
             self = .unavailable(level, required, alive)
         case .timeout(let received, let required, _):
@@ -85,6 +86,7 @@ extension CQLError {
         switch refusal {
         case .malformed(let id, let error):
             self.init(.server, "the answer of node \(id) can't be decoded: \(error)")
+        case .outcome(.overloaded(let limit)): self = .overloaded(limit)
         case .outcome(.unavailable(let required, let alive)):
             self = .unavailable(level, required, alive)
         case .outcome(.timeout(let received, let required, let hasData)):
@@ -105,6 +107,14 @@ extension CQLError {
         case .outcome(.success):
             self.init(.server, "a read that succeeded was refused")
         }
+    }
+
+    static func overloaded(_ limit: Int) -> CQLError {
+        CQLError(
+            .overloaded,
+            "nothing was done: \(limit) requests of this shard wait for other nodes already, the most that may;"
+                + " try again later, with fewer at once"
+        )
     }
 
     static func unavailable(_ level: Consistency, _ required: Int, _ alive: Int) -> CQLError {

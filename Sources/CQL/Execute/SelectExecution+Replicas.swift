@@ -74,6 +74,7 @@ extension SelectExecution {
         source.coordinator.perform(operation, in: source.keyspace, owner: shard) { [self] result in
             switch result {
             case .malformed(let id, let error): take(.failure(.malformed(id, error)), source)
+            case .overloaded(let limit): complete(StatementOutcome(.failure(.overloaded(limit))))
             case .abandoned: invariantFailure("a read gave up")
             case .finished(let outcome, let answers):
                 if let error = CQLError(outcome, source.level, source.level, isRead: true) {

@@ -123,6 +123,8 @@ package struct Replica: Hashable, Sendable {
 /// How a request to replicas ended.
 package enum ReplicaOutcome: Hashable, Sendable {
     case success
+    /// So many requests wait for replicas that this one wasn't begun.
+    case overloaded(limit: Int)
     /// Too few replicas were alive: nothing was sent.
     case unavailable(required: Int, alive: Int)
     /// Too few answered in time. `hasData`: whether a read had an answer with data.

@@ -20,10 +20,13 @@ package struct MergedAnswers: Sendable {
     package let horizon: [UInt8]?
     /// What each replica lacks of it, as a mutation; those that lack nothing are left out.
     let repairs: [(id: NodeID, mutation: [UInt8])]
+    /// The bytes of other nodes' answers that were merged; 0 if digests were enough.
+    var receivedCount = 0
 
     /// The same of a run that was cut there.
     func ending(at cut: [UInt8]) -> MergedAnswers {
-        horizon == nil ? MergedAnswers(entries: entries, horizon: cut, repairs: repairs) : self
+        guard horizon == nil else { return self }
+        return MergedAnswers(entries: entries, horizon: cut, repairs: repairs, receivedCount: receivedCount)
     }
 
     /// The entries in a memtable, which takes memory of its own from the system: not for reads of one row.

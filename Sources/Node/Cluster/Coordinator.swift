@@ -20,6 +20,7 @@ package final class Coordinator: Sendable {
     let replica: ReplicaService
     let hints: any HintSink
     private let pending: [PendingRequests]
+    private let statistics: [ReadStatistics]
     private let state: Mutex<State>
     /// Takes the messages that aren't requests of clients' data: gossip, the metadata log.
     private let control: @Sendable (NodeAddress, InternodeMessage) -> Void
@@ -65,7 +66,13 @@ package final class Coordinator: Sendable {
                 seed: environment.random.next()
             )
         }
+        statistics = node.shards.map { _ in
+            ReadStatistics(clock: environment.clock, options: options, seed: environment.random.next())
+        }
     }
+
+    /// How many reads have asked another replica since those that they had asked were slow.
+    package var speculationCount: UInt64 { statistics.reduce(0) { $0 + $1.speculationCount } }
 
     /// Begins to take messages.
     func listen() {
@@ -124,12 +131,14 @@ package final class Coordinator: Sendable {
         state.withLock { id == $0.view.local ? $0.schemaVersion : $0.schemas[id] }
     }
 
-    /// The replicas of a token: this node first, then those of its data center, then by distance on the
-    /// ring.
+    /// The replicas of a token: this node first, then those of its data center, then the others.
+    ///
+    /// - Parameter statistics: puts those that are equally far in order; by distance on the ring if nil.
     func replicas(
         of token: Token,
         _ placement: ClusterView.Placement,
-        in view: ClusterView
+        in view: ClusterView,
+        _ statistics: ReadStatistics? = nil
     ) -> [Replica] {
         let set = placement.map.replicas(of: token)
         let alive = state.withLock { $0.alive }
@@ -145,13 +154,20 @@ package final class Coordinator: Sendable {
         let own = natural.filter { $0.id == view.local }
         let near = natural.filter { $0.id != view.local && $0.dataCenter == view.localDataCenter }
         let far = natural.filter { $0.id != view.local && $0.dataCenter != view.localDataCenter }
-        return own + near + far + set.pending.map { make($0, true) }
+        let order = { (replicas: [Replica]) in statistics?.order(replicas) ?? replicas }
+        return own + order(near) + order(far) + set.pending.map { make($0, true) }
     }
 
     // MARK: Requests
 
     /// How often a request is begun anew since rows have moved meanwhile.
     private static let restartsMax = 5
+
+    /// Why a request isn't begun, if too many wait already: it is refused before it costs anything.
+    private func refusal(_ owner: Shard) -> ReplicaOutcome? {
+        let limit = options.inFlightMax
+        return pending[owner.index].count < limit ? nil : .overloaded(limit: limit)
+    }
 
     /// Who is asked when a keyspace was dropped meanwhile: nobody.
     private static let gone = ReplicaOutcome.unavailable(required: 1, alive: 0)
@@ -171,6 +187,7 @@ package final class Coordinator: Sendable {
         // The replicas are always those of the epoch that the messages name.
         let view = view
         guard let placement = view.placement(of: keyspace) else { return completion(Self.gone) }
+        if let refusal = refusal(owner) { return completion(refusal) }
         let restart = { @Sendable [self] in
             write(
                 mutation,
@@ -214,6 +231,8 @@ package final class Coordinator: Sendable {
         guard let placement = view.placement(of: keyspace) else {
             return completion(.failure(.outcome(Self.gone)))
         }
+        if let refusal = refusal(owner) { return completion(.failure(.outcome(refusal))) }
+        let statistics = statistics[owner.index]
         let cut = request.isReversed ? nil : placement.map.cut(request.bounds, at: token)
         var stretch = request
         if let cut { stretch.bounds = KeyBounds(lower: request.bounds.lower, upper: cut) }
@@ -231,11 +250,12 @@ package final class Coordinator: Sendable {
         }
         let rule = ConsistencyRule(level, placement.factors, localDataCenter: view.localDataCenter)
         ReadDriver(
-            operation: ReadOperation(rule, candidates: replicas(of: token, placement, in: view)),
+            operation: ReadOperation(rule, candidates: replicas(of: token, placement, in: view, statistics)),
             request: stretch,
             table: table,
             view: view,
             requests: pending[owner.index],
+            statistics: statistics,
             coordinator: self,
             owner: owner,
             restart: restarts < Self.restartsMax ? restart : nil
@@ -256,6 +276,7 @@ package final class Coordinator: Sendable {
         guard let placement = view.placement(of: keyspace) else {
             return completion(.finished(.unavailable(required: 1, alive: 0), []))
         }
+        guard refusal(owner) == nil else { return completion(.overloaded(limit: options.inFlightMax)) }
         let token = operation.partition.withView { Key.token(of: $0) }
         PaxosDriver(
             operation,

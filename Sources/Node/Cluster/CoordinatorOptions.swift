@@ -6,11 +6,12 @@ package struct CoordinatorOptions: Sendable {
     package var rangeTimeout: UInt64 = 10_000_000_000
     package var writeTimeout: UInt64 = 2_000_000_000
     package var casTimeout: UInt64 = 2_000_000_000
-    /// After this time without an answer another replica is asked, unless the latencies that were seen say
-    /// otherwise.
+    /// Stands for a percentile of a table's latencies as long as too few were seen.
     package var speculationDelay: UInt64 = 50_000_000
     /// Of how many reads at most another replica is asked, in percent.
     package var speculationBudget = 10
+    /// How many requests of one shard may wait for other nodes: more are refused before anything is done.
+    package var inFlightMax = 16_384
 
     package init() {}
 }

@@ -48,6 +48,8 @@ package enum PaxosResult: Sendable {
     case finished(PaxosOutcome, [MergedAnswers])
     /// `decide` gave up.
     case abandoned
+    /// So many requests wait for replicas that this one wasn't begun.
+    case overloaded(limit: Int)
     case malformed(NodeID, MalformedBytes)
 }
 

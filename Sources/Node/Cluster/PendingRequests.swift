@@ -16,18 +16,19 @@ enum RequestEvent: Sendable {
 
 /// The requests of one shard that wait for other nodes, by their numbers. Used on its executor only.
 ///
-/// A number's low 16 bits name the shard, so that an answer finds its way to it. One timer serves them all:
-/// it ticks as long as anything waits.
+/// A number's low 16 bits name the shard, so that an answer finds its way to it. One timer serves all deadlines: it ticks
+/// as long as anything waits. Another is set for the next that becomes slow.
 final class PendingRequests: @unchecked Sendable {  // Owner: the shard's executor.
     typealias Handler = @Sendable (RequestEvent) -> Void
 
     private struct Entry {
         let deadline: UInt64
-        var slowAt: UInt64
         let handler: Handler
     }
 
     private static let tickNanoseconds: UInt64 = 5_000_000
+    /// Timers for what is slow are at least so far apart.
+    private static let slowNanoseconds: UInt64 = 500_000
     private static let shardBits: UInt64 = 16
 
     private let shard: Int
@@ -36,6 +37,10 @@ final class PendingRequests: @unchecked Sendable {  // Owner: the shard's execut
     private var entries: [UInt64: Entry] = [:]
     private var lastNumber: UInt64
     private var isTicking = false
+    /// When requests become slow, ascending from `slowFirst` on; those before are done with.
+    private var slow: [(at: UInt64, number: UInt64)] = []
+    private var slowFirst = 0
+    private var slowTimerAt = UInt64.max
 
     /// - Parameter seed: where the numbers begin: random, so that answers to requests of before a restart are
     ///   not taken for others.
@@ -61,9 +66,9 @@ final class PendingRequests: @unchecked Sendable {  // Owner: the shard's execut
         lastNumber &+= 1
         let number = lastNumber << PendingRequests.shardBits | UInt64(shard)
         let now = clock.monotonicNanoseconds()
-        let slowAt = slow.map { now + $0 } ?? UInt64.max
-        entries[number] = Entry(deadline: now + timeout, slowAt: slowAt, handler: handler)
+        entries[number] = Entry(deadline: now + timeout, handler: handler)
         tickLater()
+        if let slow, slow < timeout { noteSlow(number, at: now + slow, now) }
         return number
     }
 
@@ -75,6 +80,8 @@ final class PendingRequests: @unchecked Sendable {  // Owner: the shard's execut
         entries[message.request]?.handler(.answer(message, from: address))
     }
 
+    // MARK: Deadlines
+
     private func tickLater() {
         guard !isTicking else { return }
         isTicking = true
@@ -84,17 +91,45 @@ final class PendingRequests: @unchecked Sendable {  // Owner: the shard's execut
     private func tick() {
         isTicking = false
         let now = clock.monotonicNanoseconds()
-        let due = entries.filter { $0.value.deadline <= now || $0.value.slowAt <= now }.keys.sorted()
-        for number in due {
-            guard let entry = entries[number] else { continue }
-            if entry.deadline <= now {
-                entries[number] = nil
-                entry.handler(.timeout)
-            } else {
-                entries[number]?.slowAt = UInt64.max
-                entry.handler(.slow)
-            }
-        }
+        let due = entries.filter { $0.value.deadline <= now }.keys.sorted()
+        for number in due { entries.removeValue(forKey: number)?.handler(.timeout) }
         if !entries.isEmpty { tickLater() }
+    }
+
+    // MARK: Slow ones
+
+    private func noteSlow(_ number: UInt64, at time: UInt64, _ now: UInt64) {
+        // Most tables have about the same delay, so it mostly comes last.
+        var index = slow.count
+        while index > slowFirst, slow[index - 1].at > time { index -= 1 }
+        slow.insert((time, number), at: index)
+        setSlowTimer(now)
+    }
+
+    private func setSlowTimer(_ now: UInt64) {
+        guard slowFirst < slow.count else { return }
+        let time = max(slow[slowFirst].at, now + PendingRequests.slowNanoseconds)
+        guard time < slowTimerAt else { return }
+        slowTimerAt = time
+        executor.schedule(after: time - now) { [self] in
+            // An earlier one may have taken its place.
+            guard slowTimerAt == time else { return }
+            slowTimerAt = .max
+            tellSlow()
+        }
+    }
+
+    private func tellSlow() {
+        let now = clock.monotonicNanoseconds()
+        while slowFirst < slow.count, slow[slowFirst].at <= now || entries[slow[slowFirst].number] == nil {
+            let number = slow[slowFirst].number
+            slowFirst += 1
+            entries[number]?.handler(.slow)
+        }
+        if slowFirst > 1024, slowFirst > slow.count / 2 {
+            slow.removeFirst(slowFirst)
+            slowFirst = 0
+        }
+        setSlowTimer(now)
     }
 }

@@ -29,6 +29,8 @@ package final class RangeTransfer: Sendable {
         package var bytes = 0
         package var rows = 0
         package var repairedBytes = 0
+        /// What other replicas sent of stretches whose digests differed.
+        package var comparedBytes = 0
     }
 
     private struct Part: Sendable {
@@ -209,7 +211,10 @@ package final class RangeTransfer: Sendable {
                 go(index + 1, nil, tries: 0, done)
             }
         }
-        progressState.withLock { $0.repairedBytes += merged.repairs.reduce(0) { $0 + $1.mutation.count } }
+        progressState.withLock { progress in
+            progress.repairedBytes += merged.repairs.reduce(0) { $0 + $1.mutation.count }
+            progress.comparedBytes += merged.receivedCount
+        }
         guard purpose != .repair else { return next(nil) }
         let run = AnswerMerge.cut(ReplicaRead.Run(request).unlimited, to: merged.horizon)
         let mutation: [UInt8]

@@ -15,6 +15,7 @@ final class ReadDriver: @unchecked Sendable {  // Owner: the shard's executor.
     private let table: TableSchema
     private let view: ClusterView
     private let requests: PendingRequests
+    private let statistics: ReadStatistics
     private let coordinator: Coordinator
     private let owner: Shard
     private let completion: Completion
@@ -23,6 +24,9 @@ final class ReadDriver: @unchecked Sendable {  // Owner: the shard's executor.
     private var hasRestarted = false
     private var number: UInt64 = 0
     private var answers: [NodeID: ReadAnswer.Data] = [:]
+    private var startedAt: UInt64 = 0
+    /// The others that were asked and haven't answered, and when.
+    private var asked: [(id: NodeID, at: UInt64)] = []
     private var merged: MergedAnswers?
 
     init(
@@ -31,6 +35,7 @@ final class ReadDriver: @unchecked Sendable {  // Owner: the shard's executor.
         table: TableSchema,
         view: ClusterView,
         requests: PendingRequests,
+        statistics: ReadStatistics,
         coordinator: Coordinator,
         owner: Shard,
         restart: (@Sendable () -> Void)?,
@@ -42,6 +47,7 @@ final class ReadDriver: @unchecked Sendable {  // Owner: the shard's executor.
         self.table = table
         self.view = view
         self.requests = requests
+        self.statistics = statistics
         self.coordinator = coordinator
         self.owner = owner
         self.completion = completion
@@ -50,9 +56,11 @@ final class ReadDriver: @unchecked Sendable {  // Owner: the shard's executor.
     func start() {
         let actions = operation.start()
         if !operation.isOver {
+            startedAt = statistics.now
+            let delay = statistics.begin(table)
             number = requests.add(
                 timeout: request.timeout * 1000,
-                slow: coordinator.options.speculationDelay
+                slow: operation.canSpeculate ? delay : nil
             ) { [self] in hear($0) }
         }
         perform(actions)
@@ -60,8 +68,11 @@ final class ReadDriver: @unchecked Sendable {  // Owner: the shard's executor.
 
     private func hear(_ event: RequestEvent) {
         switch event {
-        case .slow: perform(operation.speculate())
-        case .timeout: perform(operation.timedOut())
+        case .slow: if operation.canSpeculate, statistics.maySpeculate() { perform(operation.speculate()) }
+        case .timeout:
+            for (id, _) in asked { statistics.scores.failed(id, at: statistics.now) }
+            asked = []
+            perform(operation.timedOut())
         case .answer(let message, let address):
             guard let id = view.node(at: address) else { return }
             if message.kind == .failure, let restart = takeRestart(after: RequestFailure(answer: message)) {
@@ -75,11 +86,29 @@ final class ReadDriver: @unchecked Sendable {  // Owner: the shard's executor.
     private func takeRestart(after failure: RequestFailure) -> (@Sendable () -> Void)? {
         guard failure.reason == .staleEpoch, !operation.isOver, !hasRestarted, let restart else { return nil }
         hasRestarted = true
+        abandon()
         requests.remove(number)
         return restart
     }
 
+    /// What is still to come isn't waited for any more.
+    private func abandon() {
+        guard !asked.isEmpty else { return }
+        let now = statistics.now
+        for (id, at) in asked { statistics.scores.abandoned(id, after: now - at) }
+        asked = []
+    }
+
+    /// Notes how long a replica took; nil if it failed.
+    private func noteAnswer(_ id: NodeID, isFailure: Bool) {
+        guard let index = asked.firstIndex(where: { $0.id == id }) else { return }
+        let at = asked.remove(at: index).at
+        let now = statistics.now
+        isFailure ? statistics.scores.failed(id, at: now) : statistics.scores.answered(id, after: now - at)
+    }
+
     private func hear(_ message: InternodeMessage, from id: NodeID) {
+        noteAnswer(id, isFailure: message.kind == .failure)
         switch message.kind {
         case .writeAnswer: perform(operation.repaired(id))
         case .readAnswer:
@@ -111,13 +140,18 @@ final class ReadDriver: @unchecked Sendable {  // Owner: the shard's executor.
             case .complete(let outcome, let id): complete(outcome, id)
             }
         }
-        if operation.isOver { requests.remove(number) }
+        if operation.isOver {
+            abandon()
+            requests.remove(number)
+        }
     }
 
     private func read(_ id: NodeID, _ digest: Bool) {
         var request = request
         request.wantsDigest = digest
         guard id == view.local else {
+            asked.append((id, statistics.now))
+            statistics.scores.asked(id)
             let message = InternodeMessage(
                 .read,
                 request: number,
@@ -141,7 +175,8 @@ final class ReadDriver: @unchecked Sendable {  // Owner: the shard's executor.
     private func merge(_ ids: [NodeID]) {
         let data = ids.compactMap { id in answers[id].map { (id, $0) } }
         do throws(MalformedBytes) {
-            let merged = try AnswerMerge.merge(data, ReplicaRead.Run(request).unlimited, table)
+            var merged = try AnswerMerge.merge(data, ReplicaRead.Run(request).unlimited, table)
+            merged.receivedCount = data.reduce(0) { $0 + ($1.0 == view.local ? 0 : $1.1.mutation.count) }
             self.merged = merged
             // A vote is the voter's own: what one has accepted is no other's to accept.
             let isRepaired = table.id != PaxosStore.table.id
@@ -154,6 +189,7 @@ final class ReadDriver: @unchecked Sendable {  // Owner: the shard's executor.
 
     /// An answer passed the digests' comparison and yet can't be decoded.
     private func refuse(_ id: NodeID, _ error: MalformedBytes) {
+        abandon()
         requests.remove(number)
         completion(.failure(.malformed(id, error)))
     }
@@ -177,6 +213,7 @@ final class ReadDriver: @unchecked Sendable {  // Owner: the shard's executor.
 
     private func complete(_ outcome: ReplicaOutcome, _ id: NodeID?) {
         guard outcome == .success else { return completion(.failure(.outcome(outcome))) }
+        statistics.end(table, after: statistics.now - startedAt)
         if let merged { return completion(.success(merged)) }
         guard let id, let data = answers[id] else {
             invariantFailure("a read succeeded without data")

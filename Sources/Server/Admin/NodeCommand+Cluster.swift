@@ -275,6 +275,8 @@ extension NodeCommand {
         facts.hints = hints.waiting.map { .init(hostId: $0.node.description, bytes: $0.bytes) }
         facts.hintsKept = hints.kept
         facts.hintsRefused = hints.refused
+        facts.speculativeReads = Int(clamping: member.coordinator.speculationCount)
+        facts.droppedRequests = Int(clamping: member.coordinator.expiredCount)
         facts.hintsDelivered = hints.delivered
         return facts
     }
@@ -321,6 +323,7 @@ extension NodeCommand {
         return RepairFacts(
             ranges: progress.rangesDone,
             repairedBytes: progress.repairedBytes,
+            comparedBytes: progress.comparedBytes,
             milliseconds: context.millisecondsSince(begin)
         )
     }

@@ -119,6 +119,48 @@ import Testing
         #expect(test.network.takeSent().isEmpty)
     }
 
+    @Test func aSlowReplicaIsNotWaitedForAlone() throws {
+        let test = try TestCoordinator(replicas: 3, owners: [1, 2, 3, 4])
+        let results = test.read(.quorum)
+        let first = try #require(test.network.takeSent().first)
+        test.node.advance(milliseconds: 40)
+        #expect(test.network.takeSent().isEmpty)
+        test.node.advance(milliseconds: 20)
+        let second = try #require(test.network.takeSent().first)
+        #expect(first.peer != second.peer)
+        #expect(test.coordinator.speculationCount == 1)
+        #expect(results.value.isEmpty)
+        // It has no rows, as this node.
+        let digest = ReadAnswer.Digest(high: 0, low: 0)
+        let body = ReadAnswer(digest: digest, data: .init(horizon: nil, rowCount: 0, mutation: [])).bytes
+        let answer = InternodeMessage(.readAnswer, request: second.message.request, epoch: 10, body: body)
+        test.network.give(answer, from: second.peer)
+        test.node.drain()
+        #expect(results.value.count == 1)
+    }
+
+    @Test func fewReadsAskAnotherReplicaWhenAllAreSlow() throws {
+        let test = try TestCoordinator(replicas: 3, owners: [1, 2, 3, 4])
+        for _ in 0..<400 { _ = test.read(.quorum) }
+        test.node.advance(milliseconds: 100)
+        // Twenty at once, and no more.
+        #expect(test.coordinator.speculationCount == 20)
+        #expect(test.network.takeSent().count == 420)
+    }
+
+    @Test func whatIsTooMuchIsRefusedBeforeItIsBegun() throws {
+        let test = try TestCoordinator(replicas: 2, owners: [1, 2, 3, 4]) { $0.inFlightMax = 10 }
+        for number in 0..<10 { #expect(test.write(number, .all).value.isEmpty) }
+        #expect(test.write(10, .all).value == [.overloaded(limit: 10)])
+        #expect(try !test.has(10))
+        guard case .failure(.outcome(.overloaded(limit: 10))) = test.read(.all).value.first else {
+            Issue.record("the read went on")
+            return
+        }
+        test.node.advance(seconds: 3)
+        #expect(test.write(11, .one).value == [.success])
+    }
+
     // MARK: As a replica
 
     private func write(_ number: Int, timeout: UInt64 = 1_000_000, epoch: UInt64) -> InternodeMessage {

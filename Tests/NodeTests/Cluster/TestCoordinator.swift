@@ -79,7 +79,13 @@ final class TestCoordinator {
         number == 1 ? NodeID(node.node.hostID) : NodeID(UUID(high: 1, low: UInt64(number)))
     }
 
-    init(replicas: Int, owners: [Int]) throws {
+    init(
+        replicas: Int,
+        owners: [Int],
+        configure: (inout CoordinatorOptions) -> Void = { _ in }
+    ) throws {
+        var options = CoordinatorOptions()
+        configure(&options)
         self.replicas = replicas
         let node = try TestNode(MemoryFileSystem())
         self.node = node
@@ -91,7 +97,7 @@ final class TestCoordinator {
             network: network,
             view: first,
             hints: hints,
-            options: CoordinatorOptions(),
+            options: options,
             control: { _, _ in },
             catchUp: { epoch, _, body in
                 caughtUp.value = epoch
