@@ -23,6 +23,8 @@ extension AnswerText {
         text += "Hints: \(answer.hintsKept) kept, \(answer.hintsDelivered) delivered,"
             + " \(answer.hintsRefused) refused\n"
         for hints in answer.hints { text += "  for \(hints.hostId): \(size(hints.bytes))\n" }
+        text += "Scheduled repairs: \(answer.repairsDone) ranges done, \(answer.repairsFailed) failed,"
+            + " \(answer.repairsOverdue) overdue\n"
         text += "Reads that asked one replica more: \(answer.speculativeReads)\n"
         text += "Requests dropped as too late: \(answer.droppedRequests)\n"
         return text

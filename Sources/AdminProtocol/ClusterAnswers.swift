@@ -121,6 +121,10 @@ package struct NetworkFacts: Codable, Sendable, Equatable {
     package var hints: [Hints] = []
     package var hintsKept = 0
     package var hintsRefused = 0
+    /// Ranges of tables that scheduled repairs have proven in sync since the start, couldn't, and are late with.
+    package var repairsDone = 0
+    package var repairsFailed = 0
+    package var repairsOverdue = 0
     /// Reads that have asked another replica since those that they had asked were slow.
     package var speculativeReads = 0
     /// Requests of other nodes that came to their turn when nobody waited for them any more.

@@ -92,15 +92,16 @@ import Testing
         facts.transfers = [.init(purpose: "join", rangesDone: 3, rangesTotal: 48, bytes: 2048)]
         facts.hints = [.init(hostId: "8d5ed9f4-7764-4dbd-bad8-43fddce94b7c", bytes: 3072)]
         (facts.hintsKept, facts.hintsDelivered, facts.hintsRefused) = (5, 2, 1)
+        (facts.repairsDone, facts.repairsFailed) = (12, 1)
         (facts.speculativeReads, facts.droppedRequests) = (7, 3)
         try expect(AnswerText.netstats(facts), toBe: "netstats")
     }
 
     @Test func repair() {
-        let same = RepairFacts(ranges: 49, repairedBytes: 0, milliseconds: 7)
+        let same = RepairFacts(ranges: 49, repairedBytes: 0, comparedBytes: 0, milliseconds: 7)
         #expect(AnswerText.repair(same) == "Repaired 49 ranges in 7 ms: nothing differed\n")
-        let different = RepairFacts(ranges: 49, repairedBytes: 1024, milliseconds: 7)
-        #expect(AnswerText.repair(different).hasSuffix("1 KiB were lacking somewhere\n"))
+        let different = RepairFacts(ranges: 49, repairedBytes: 1024, comparedBytes: 2048, milliseconds: 7)
+        #expect(AnswerText.repair(different).hasSuffix("1 KiB were lacking somewhere (2 KiB were sent to find out)\n"))
     }
 
     @Test func compactionstats() throws {

@@ -338,6 +338,14 @@ def test_operators_see_the_cluster_and_repair_it(nodes, each):
     assert admin(nodes, 1, "gossipinfo").count("STATUS") == 4
 
 
+def test_a_node_that_came_repairs_its_ranges_by_itself(nodes, each):
+    def facts():
+        return json.loads(admin(nodes, 4, "--json", "netstats"))
+
+    wait_until(lambda: facts()["repairs_done"] > 0 and facts()["repairs_overdue"] == 0, 60)
+    assert facts()["repairs_failed"] == 0
+
+
 def test_a_decommissioned_node_leaves_its_rows_to_the_others(nodes, each):
     assert "Left the cluster" in admin(nodes, 4, "decommission")
     for session in each:

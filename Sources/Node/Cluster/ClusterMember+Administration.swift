@@ -174,11 +174,17 @@ extension ClusterMember {
         }, done)
     }
 
-    private func transfer(
+    /// What became of scheduled repairs.
+    package func repairCounts(done: @escaping @Sendable (RepairCounts) -> Void) {
+        control.execute { [self] in done(repairs.counts) }
+    }
+
+    func transfer(
         _ purpose: RangeTransfer.Purpose,
         _ name: String,
         keyspace: String?,
         tables: [String] = [],
+        isGentle: Bool = false,
         _ ranges: @escaping @Sendable (ReplicaMap) -> [TokenRange],
         _ done: @escaping @Sendable (RangeTransfer.Progress, String?) -> Void
     ) {
@@ -189,6 +195,7 @@ extension ClusterMember {
                     purpose: purpose,
                     keyspace: keyspace,
                     tables: tables,
+                    isGentle: isGentle,
                     ranges: ranges
                 )
                 note(transfer, name)

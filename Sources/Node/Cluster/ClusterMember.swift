@@ -43,6 +43,7 @@ package final class ClusterMember: @unchecked Sendable {  // Owner: `control`.
     /// What the node does for its membership at the moment.
     var membership = Membership()
     let gossip: GossipDriver
+    let repairs: RepairScheduler
 
     private init(
         _ node: Node,
@@ -66,6 +67,11 @@ package final class ClusterMember: @unchecked Sendable {  // Owner: `control`.
         id = NodeID(node.hostID)
         nextRequest = node.environment.random.next() >> 1
         gossip = GossipDriver(node, settings, group.metadata)
+        repairs = RepairScheduler(
+            node.environment,
+            dataDirectory: node.options.dataDirectory,
+            notice: notice
+        )
         let member = MemberBox()
         coordinator = Coordinator(
             node: node,
@@ -186,6 +192,7 @@ package final class ClusterMember: @unchecked Sendable {  // Owner: `control`.
         gossip.begin(self)
         tickMembership()
         tick()
+        if settings.repairsBySchedule { whenReady { [self] in repairs.begin(self) } }
     }
 
     /// Ends what goes on on the control executor; `done` is called there.

@@ -21,6 +21,8 @@ package struct ClusterSettings: Sendable {
     package var allocationFactor = 3
     /// The dead node whose place this one takes, when it joins.
     package var replaces: NodeAddress?
+    /// Whether this node repairs its ranges by itself.
+    package var repairsBySchedule = true
 
     package init(
         clusterName: String,

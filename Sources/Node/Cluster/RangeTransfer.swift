@@ -49,6 +49,8 @@ package final class RangeTransfer: Sendable {
 
     private let coordinator: Coordinator
     private let purpose: Purpose
+    /// Whether it rests four times as long as it works.
+    private let isGentle: Bool
     private let parts: [Part]
     /// The keyspaces of which a replaced node had rows that nobody else has.
     let lost: Set<String>
@@ -60,10 +62,12 @@ package final class RangeTransfer: Sendable {
         purpose: Purpose,
         keyspace: String? = nil,
         tables names: [String] = [],
+        isGentle: Bool = false,
         ranges: (ReplicaMap) -> [TokenRange]
     ) {
         coordinator = member.coordinator
         self.purpose = purpose
+        self.isGentle = isGentle
         let view = member.coordinator.view
         let replaced = purpose == .fetch ? view.node(member.id)?.replaces : nil
         var parts: [Part] = []
@@ -157,6 +161,7 @@ package final class RangeTransfer: Sendable {
             timeout: coordinator.options.rangeTimeout / 1000
         )
         let token = request.bounds.lower.withView { Key.token(of: $0) }
+        let begun = coordinator.node.environment.clock.monotonicNanoseconds()
         coordinator.node.shard(of: token).run { [self] shard in
             coordinator.read(
                 request,
@@ -167,7 +172,12 @@ package final class RangeTransfer: Sendable {
                 owner: shard
             ) { [self] result in
                 switch result {
-                case .success(let merged): take(merged, part, index, from, request, done)
+                case .success(let merged):
+                    guard isGentle else { return take(merged, part, index, from, request, done) }
+                    let spent = coordinator.node.environment.clock.monotonicNanoseconds() - begun
+                    shard.executor.schedule(after: 4 * spent) { [self] in
+                        take(merged, part, index, from, request, done)
+                    }
                 case .failure(let refusal):
                     retry(index, from, tries, "\(refusal)", done)
                 }

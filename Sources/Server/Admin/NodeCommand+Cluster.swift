@@ -275,6 +275,12 @@ extension NodeCommand {
         facts.hints = hints.waiting.map { .init(hostId: $0.node.description, bytes: $0.bytes) }
         facts.hintsKept = hints.kept
         facts.hintsRefused = hints.refused
+        let repairs = await withCheckedContinuation { continuation in
+            member.repairCounts { continuation.resume(returning: $0) }
+        }
+        facts.repairsDone = repairs.done
+        facts.repairsFailed = repairs.failed
+        facts.repairsOverdue = repairs.overdue
         facts.speculativeReads = Int(clamping: member.coordinator.speculationCount)
         facts.droppedRequests = Int(clamping: member.coordinator.expiredCount)
         facts.hintsDelivered = hints.delivered

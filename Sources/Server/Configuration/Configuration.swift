@@ -16,6 +16,7 @@ package struct Configuration: Sendable, Equatable {
     /// Where other nodes reach this one; nil for `rpcAddress`.
     package var listenAddress: String?
     package var storagePort = 7000
+    package var autoRepair = AutoRepair.enabled
     package var tokenCount = 16
     /// Tokens separated by commas; nil to have them chosen.
     package var initialToken: String?
@@ -67,6 +68,11 @@ package struct Configuration: Sendable, Equatable {
 
     /// The defaults.
     package init() {}
+}
+
+/// Whether a node repairs its ranges by itself.
+package enum AutoRepair: String, Sendable, CaseIterable {
+    case enabled, disabled
 }
 
 /// When a write is acknowledged.

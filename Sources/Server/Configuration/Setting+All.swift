@@ -77,6 +77,12 @@ extension Setting {
                     absent: "none",
                     "The dead node whose place a new node takes."
                 ),
+                .choice(
+                    "auto_repair",
+                    \.autoRepair,
+                    "Whether this node repairs, now and then, the ranges of which it is the first replica, so that each"
+                        + " is in sync within its table's gc_grace_seconds."
+                ),
                 .duration(
                     "read_request_timeout",
                     \.readRequestTimeout,

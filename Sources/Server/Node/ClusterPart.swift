@@ -106,6 +106,7 @@ extension ClusterSettings {
         )
         self.seeds = try Self.list(seeds).map { try Self.address($0, port: port, "seeds") }
         tokenCount = configuration.tokenCount
+        repairsBySchedule = configuration.autoRepair == .enabled
         if let text = configuration.initialToken {
             initialTokens = try Self.list(text).map { word in
                 guard let value = Int64(word) else {
