@@ -58,7 +58,7 @@ package struct ServeCommand: AsyncParsableCommand {
             server = try await NodeServer.start(
                 settings,
                 processorCount: ProcessInfo.processInfo.activeProcessorCount,
-                notice: { text in FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
+                notice: { ServeCommand.line($0) }
             )
         } catch {
             throw Failure(description: "the node can't start: \(error)")
@@ -116,7 +116,7 @@ package struct ServeCommand: AsyncParsableCommand {
             )
         }
         server.node.quarantine.onDamage { damage in
-            FileHandle.standardOutput.write(Data("DAMAGED: \(damage.error)\n".utf8))
+            ServeCommand.line("DAMAGED: \(damage.error)")
         }
         for tail in recovery.tornTails { line("Commit log: \(tail)") }
         if !recovery.removedFiles.isEmpty {
@@ -134,9 +134,11 @@ package struct ServeCommand: AsyncParsableCommand {
         line("Ready in \(milliseconds) ms")
     }
 
-    /// Writes a line at once, so that whoever waits for it sees it.
-    private func line(_ text: String) {
-        FileHandle.standardOutput.write(Data((text + "\n").utf8))
+    private func line(_ text: String) { ServeCommand.line(text) }
+
+    /// Writes a line at once, so that whoever waits for it sees it. A node goes on when nobody reads any more.
+    private static func line(_ text: String) {
+        try? FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
     }
 
     private struct Failure: Error, CustomStringConvertible {
