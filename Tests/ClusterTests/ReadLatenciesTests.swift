@@ -65,7 +65,8 @@ import Testing
         var random = SplitMix64(seed: 3)
         var counts: [NodeID: Int] = [:]
         for _ in 0..<3000 {
-            let ordered = scores.order(replicas, at: now, using: &random)
+            var ordered = replicas
+            scores.order(&ordered, in: ordered.indices, at: now, using: &random)
             #expect(Set(ordered) == Set(replicas) && ordered.count == replicas.count)
             counts[ordered[0].id, default: 0] += 1
         }

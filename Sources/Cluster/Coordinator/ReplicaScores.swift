@@ -80,23 +80,20 @@ package struct ReplicaScores: Sendable {
     /// Whether a replica fails so often that others are asked before it.
     package func isOpen(_ id: NodeID, at now: UInt64) -> Bool { (scores[id]?.openUntil ?? 0) > now }
 
-    /// Replicas that are equally near, in the order in which they should be asked.
+    /// Puts replicas that are equally near, those of `range`, in the order in which they should be asked.
     package func order(
-        _ replicas: [Replica],
+        _ replicas: inout [Replica],
+        in range: Range<Int>,
         at now: UInt64,
         using random: inout some RandomNumberGenerator
-    ) -> [Replica] {
-        guard replicas.count > 1 else { return replicas }
-        var left = replicas
-        var ordered: [Replica] = []
-        ordered.reserveCapacity(left.count)
-        while left.count > 1 {
-            let first = Int.random(in: 0..<left.count, using: &random)
-            var second = Int.random(in: 0..<(left.count - 1), using: &random)
+    ) {
+        for position in range.dropLast() {
+            let first = Int.random(in: position..<range.upperBound, using: &random)
+            var second = Int.random(in: position..<(range.upperBound - 1), using: &random)
             if second >= first { second += 1 }
-            ordered.append(left.remove(at: isBetter(left[second].id, left[first].id, now) ? second : first))
+            let isSecond = isBetter(replicas[second].id, replicas[first].id, now)
+            replicas.swapAt(position, isSecond ? second : first)
         }
-        return ordered + left
     }
 
     private func isBetter(_ a: NodeID, _ b: NodeID, _ now: UInt64) -> Bool {

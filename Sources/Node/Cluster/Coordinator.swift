@@ -150,12 +150,26 @@ package final class Coordinator: Sendable {
                 isPending: isPending
             )
         }
-        let natural = set.natural.map { make($0, false) }
-        let own = natural.filter { $0.id == view.local }
-        let near = natural.filter { $0.id != view.local && $0.dataCenter == view.localDataCenter }
-        let far = natural.filter { $0.id != view.local && $0.dataCenter != view.localDataCenter }
-        let order = { (replicas: [Replica]) in statistics?.order(replicas) ?? replicas }
-        return own + order(near) + order(far) + set.pending.map { make($0, true) }
+        var replicas: [Replica] = []
+        replicas.reserveCapacity(set.natural.count + set.pending.count)
+        var (ownCount, nearCount) = (0, 0)
+        for id in set.natural {
+            let replica = make(id, false)
+            if id == view.local {
+                replicas.insert(replica, at: 0)
+                ownCount = 1
+            } else if replica.dataCenter == view.localDataCenter {
+                replicas.insert(replica, at: ownCount + nearCount)
+                nearCount += 1
+            } else {
+                replicas.append(replica)
+            }
+        }
+        let farStart = ownCount + nearCount
+        statistics?.order(&replicas, in: ownCount..<farStart)
+        statistics?.order(&replicas, in: farStart..<replicas.count)
+        for id in set.pending { replicas.append(make(id, true)) }
+        return replicas
     }
 
     // MARK: Requests

@@ -75,5 +75,8 @@ final class ReadStatistics: @unchecked Sendable {  // Owner: the shard's executo
         return true
     }
 
-    func order(_ replicas: [Replica]) -> [Replica] { scores.order(replicas, at: now, using: &random) }
+    func order(_ replicas: inout [Replica], in range: Range<Int>) {
+        guard range.count > 1 else { return }
+        scores.order(&replicas, in: range, at: now, using: &random)
+    }
 }

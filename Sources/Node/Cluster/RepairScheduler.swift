@@ -17,6 +17,9 @@ final class RepairScheduler: @unchecked Sendable {  // Owner: the member's contr
     /// Tables with a shorter grace are repaired as if it were that, in microseconds: a day.
     private static let graceMin: Int64 = 86_400_000_000
 
+    /// A new table is noticed in less, in microseconds.
+    private static let noticeMax: Int64 = 60_000_000
+
     private let fileSystem: any FileSystem
     private let folder: String
     private var schedule = RepairSchedule()
@@ -28,24 +31,36 @@ final class RepairScheduler: @unchecked Sendable {  // Owner: the member's contr
     init(_ environment: Environment, dataDirectory: String, notice: (String) -> Void) {
         fileSystem = environment.fileSystem
         folder = dataDirectory
+        load(notice)
+    }
+
+    private func load(_ notice: (String) -> Void) {
+        do throws(FileError) {
+            guard try fileSystem.kind(path) != nil else { return }
+        } catch {
+            return notice("\(path) can't be read (\(error)): all ranges are repaired anew")
+        }
         do throws(StorageError) {
-            guard (try? fileSystem.kind(path)) ?? nil != nil else { return }
             let contents = try FileContents(fileSystem, path: path)
             do throws(MalformedBytes) {
-                var reader = ByteReader(contents.view)
-                let checksum: UInt64 = try reader.readBigEndian()
-                let body = try reader.readView(reader.remaining)
-                guard Checksum.xxh3(body, seed: 0) == checksum else {
-                    throw MalformedBytes(offset: 0, expected: "another checksum")
-                }
-                var inner = ByteReader(body)
-                schedule = try RepairSchedule(from: &inner)
+                schedule = try Self.decode(contents.view)
             } catch {
                 notice("\(path) can't be used (\(error)): all ranges are repaired anew")
             }
         } catch {
             notice("\(path) can't be read (\(error)): all ranges are repaired anew")
         }
+    }
+
+    private static func decode(_ view: ByteView) throws(MalformedBytes) -> RepairSchedule {
+        var reader = ByteReader(view)
+        let checksum: UInt64 = try reader.readBigEndian()
+        let body = try reader.readView(reader.remaining)
+        guard Checksum.xxh3(body, seed: 0) == checksum else {
+            throw MalformedBytes(offset: 0, expected: "another checksum")
+        }
+        var inner = ByteReader(body)
+        return try RepairSchedule(from: &inner)
     }
 
     private var path: String { "\(folder)/repairs" }
@@ -74,13 +89,14 @@ final class RepairScheduler: @unchecked Sendable {  // Owner: the member's contr
         if let job = due.min(by: { $0.deadline < $1.deadline }) { run(job, begun: now, member) }
     }
 
-    /// A table that is made while this node looks has nothing to be proven.
+    /// A table that is made while this node looks has nothing to be proven but what was written since.
     private func noteNewTables(_ member: ClusterMember) {
         let now = member.node.environment.clock.microsecondsSinceEpoch()
         let tables = member.node.schema.tables.map(\.id)
         let fresh = tables.filter { !known.contains($0) }
         guard !fresh.isEmpty else { return }
-        for id in fresh { schedule.succeeded(id, .all, begun: now) }
+        // It is noticed later than it was made, by this node's clock.
+        for id in fresh { schedule.succeeded(id, .all, begun: now - Self.noticeMax) }
         known = Set(tables)
         schedule.keepOnly(tables)
         save(member)
