@@ -170,6 +170,7 @@ extension AdminCommand {
                 EXAMPLES
                   tholos admin repair
                   tholos admin repair -pr shop orders
+                  tholos admin repair -st -4611686018427387904 -et 0 shop
                 """
         )
 
@@ -185,12 +186,28 @@ extension AdminCommand {
         )
         var primary = false
 
+        @Option(
+            name: [.customLong("st", withSingleDash: true), .customLong("start-token")],
+            parsing: .unconditional,
+            help: "Only tokens behind this one."
+        )
+        var startToken: String?
+
+        @Option(
+            name: [.customLong("et", withSingleDash: true), .customLong("end-token")],
+            parsing: .unconditional,
+            help: "Only tokens up to this one."
+        )
+        var endToken: String?
+
         @OptionGroup var connection: Connection
         @ParentCommand var parent: AdminCommand
 
         var request: AdminRequest {
             var request = AdminRequest.tables("repair", keyspace, tables)
             if primary { request.arguments["primary"] = .flag(true) }
+            if let startToken { request.arguments["start_token"] = .text(startToken) }
+            if let endToken { request.arguments["end_token"] = .text(endToken) }
             return request
         }
 

@@ -334,6 +334,10 @@ def test_operators_see_the_cluster_and_repair_it(nodes, each):
     assert all(node["is_up"] and node["state"] == "normal" for node in members)
     assert abs(sum(node["owns"] for node in members) - 3) < 0.01
     assert "nothing differed" in admin(nodes, 2, "repair", "k")
+    whole = json.loads(admin(nodes, 2, "--json", "repair", "k", "t"))["ranges"]
+    half = json.loads(admin(nodes, 2, "--json", "repair", "-st", "-9223372036854775808", "-et", "0", "k", "t"))["ranges"]
+    assert 0 < half < whole
+    assert "start_token has to be the smaller one" in refused(nodes, 2, "repair", "-st", "5", "-et", "5", code=2)
     assert "Mode: NORMAL" in admin(nodes, 3, "netstats")
     assert admin(nodes, 1, "gossipinfo").count("STATUS") == 4
 

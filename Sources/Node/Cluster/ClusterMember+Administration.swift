@@ -163,14 +163,17 @@ extension ClusterMember {
     /// - Parameters:
     ///   - keyspace: only this one; all that have replicas if nil.
     ///   - primaryOnly: only the ranges of which this node is the first replica.
+    ///   - part: only the tokens in it.
     package func repair(
         keyspace: String?,
         tables: [String],
         primaryOnly: Bool,
+        within part: TokenRange = .all,
         done: @escaping @Sendable (RangeTransfer.Progress, String?) -> Void
     ) {
-        transfer(.repair, "repair", keyspace: keyspace, tables: tables, { [id] in
-            primaryOnly ? $0.primaryRanges(of: id) : $0.ranges(of: id)
+        transfer(.repair, "repair", keyspace: keyspace, tables: tables, { [id] map in
+            let ranges = primaryOnly ? map.primaryRanges(of: id) : map.ranges(of: id)
+            return ranges.compactMap { $0.intersection(part) }
         }, done)
     }
 

@@ -170,6 +170,37 @@ package enum PaxosStore {
         return writer.bytes.array + mutation
     }
 
+    /// Of a mutation of `system.paxos` what concerns some tables, by the ids of their data, and beside each state the write
+    /// that it says was decided: who knows of a decision must have it, since proposers take that for granted.
+    static func moving(_ mutation: [UInt8], of tables: [UUID]) throws(MalformedBytes) -> [UInt8] {
+        // A state's key is the partition's and this.
+        let suffixes = Set(tables.map { key([], $0) })
+        let count = suffixes.first?.count ?? 0
+        var states = MutationWriter(capacity: mutation.count)
+        states.begin(table: table.storageID)
+        var decided: [UInt8] = []
+        var isEmpty = true
+        try mutation.withView { (view) throws(MalformedBytes) in
+            var reader = MutationReader(view)
+            while let group = try reader.nextGroup() {
+                for _ in 0..<group.count {
+                    let (key, value) = try reader.nextEntry()
+                    guard group.storageID == table.storageID, suffixes.contains(Array(key.array.suffix(count)))
+                    else { continue }
+                    isEmpty = false
+                    states.add(key: key, value: value)
+                    var row = try RowFragment(value)
+                    while let cell = try row.nextCell() {
+                        guard cell.column == Column.commit, cell.flags.isDisjoint(with: .tombstone) else { continue }
+                        var reader = ByteReader(cell.value)
+                        decided += try PaxosVote(from: &reader).value.bytes
+                    }
+                }
+            }
+        }
+        return isEmpty ? [] : states.bytes.array + decided
+    }
+
     /// Later ballots have later timestamps, but for those of one microsecond that are nearly alike.
     private static func timestamp(_ ballot: Ballot) -> Int64 {
         Int64(clamping: ballot.micros << 10 | ballot.tag >> 52)

@@ -39,10 +39,13 @@ package final class RangeTransfer: Sendable {
         let keyspace: String
         let range: TokenRange
         let level: Consistency
+        /// Whose states move, by the ids of their data, if it is `system.paxos`: states of tables with other replicas are
+        /// no business of this transfer.
+        let paxosTables: [UUID]
     }
 
     /// Little at a time, so that requests of clients get their turns.
-    private static let bytesMax = 64 << 10
+    private static let stretchBytesMax = 64 << 10
     private static let rowsMax = 500
     private static let retryDelay: UInt64 = 500_000_000
     private static let triesMax = 20
@@ -85,11 +88,15 @@ package final class RangeTransfer: Sendable {
             }
         }
         for (schema, keyspace, placement) in tables {
+            let isPaxos = schema.id == PaxosStore.table.id
+            let paxosTables = !isPaxos ? [] : tables.filter {
+                $0.schema.id != PaxosStore.table.id && $0.placement.map.strategy == placement.map.strategy
+            }.map(\.schema.storageID)
             for part in ranges(placement.map).flatMap({ placement.map.ranges(in: $0) }) {
                 if purpose == .handOver, part.replicas.pending.isEmpty { continue }
                 let sources = part.replicas.natural.filter { $0 != replaced }
                 guard !sources.isEmpty else {
-                    if schema.id != PaxosStore.table.id { lost.insert(keyspace) }
+                    if !isPaxos { lost.insert(keyspace) }
                     continue
                 }
                 parts.append(
@@ -97,7 +104,8 @@ package final class RangeTransfer: Sendable {
                         table: schema,
                         keyspace: keyspace,
                         range: part.range,
-                        level: Self.level(purpose, placement.factors, sources.count)
+                        level: Self.level(purpose, placement.factors, sources.count),
+                        paxosTables: paxosTables
                     )
                 )
             }
@@ -156,7 +164,7 @@ package final class RangeTransfer: Sendable {
             bounds: KeyBounds(lower: from.map { $0 + [0] } ?? bounds.lower, upper: bounds.upper),
             wantsStatic: false,
             rowsMax: Self.rowsMax,
-            bytesMax: Self.bytesMax,
+            bytesMax: stretchBytes,
             now: coordinator.node.environment.clock.secondsSinceEpoch(),
             timeout: coordinator.options.rangeTimeout / 1000
         )
@@ -173,16 +181,22 @@ package final class RangeTransfer: Sendable {
             ) { [self] result in
                 switch result {
                 case .success(let merged):
-                    guard isGentle else { return take(merged, part, index, from, request, done) }
+                    guard isGentle else { return take(merged, part, index, from, tries, request, done) }
                     let spent = coordinator.node.environment.clock.monotonicNanoseconds() - begun
                     shard.executor.schedule(after: 4 * spent) { [self] in
-                        take(merged, part, index, from, request, done)
+                        take(merged, part, index, from, tries, request, done)
                     }
                 case .failure(let refusal):
                     retry(index, from, tries, "\(refusal)", done)
                 }
             }
         }
+    }
+
+    /// What a stretch has to fit into: a write has to fit into half of a segment of the commit log, and a state of Paxos
+    /// comes with what it has decided.
+    private var stretchBytes: Int {
+        min(Self.stretchBytesMax, max(coordinator.node.options.commitLog.segmentSize / 8, 1024))
     }
 
     /// Whether a table was neither dropped nor truncated since.
@@ -209,11 +223,12 @@ package final class RangeTransfer: Sendable {
         _ part: Part,
         _ index: Int,
         _ from: [UInt8]?,
+        _ tries: Int,
         _ request: ReadRequest,
         _ done: @escaping @Sendable (String?) -> Void
     ) {
         let next = { @Sendable [self] (failure: String?) in
-            if let failure { return retry(index, from, 0, failure, done) }
+            if let failure { return retry(index, from, tries, failure, done) }
             if let horizon = merged.horizon {
                 go(index, horizon, tries: 0, done)
             } else {
@@ -238,15 +253,22 @@ package final class RangeTransfer: Sendable {
         } catch {
             invariantFailure("entries that were merged in memory can't be read: \(error)")
         }
-        guard !mutation.isEmpty else { return next(nil) }
+        let moved: [UInt8]
+        do throws(MalformedBytes) {
+            let isPaxos = part.table.id == PaxosStore.table.id
+            moved = isPaxos ? try PaxosStore.moving(mutation, of: part.paxosTables) : mutation
+        } catch {
+            return next("a state in system.paxos can't be decoded: \(error)")
+        }
+        guard !moved.isEmpty else { return next(nil) }
         switch purpose {
         case .fetch:
-            coordinator.replica.write(parts: mutation, .own) { next($0?.text) }
+            coordinator.replica.write(parts: moved, .own) { next($0?.text) }
         case .handOver:
             // Asked anew each time: others may have begun to move since.
             let parts = coordinator.view.placement(of: part.keyspace)?.map.ranges(in: part.range) ?? []
             let targets = Set(parts.flatMap(\.replicas.pending)).sorted()
-            coordinator.deliver(mutation, to: targets, owner: coordinator.node.shards[0], done: next)
+            coordinator.deliver(moved, to: targets, owner: coordinator.node.shards[0], done: next)
         case .repair: break
         }
     }

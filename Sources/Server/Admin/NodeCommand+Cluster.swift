@@ -75,6 +75,8 @@ extension NodeCommand {
             [
                 keyspace, tables,
                 .init("primary", .flag, "Only the ranges of which this node is the first replica."),
+                .init("start_token", .text, "Only tokens behind this one."),
+                .init("end_token", .text, "Only tokens up to this one."),
             ]
         ) { (arguments, context) throws(AdminFailure) in try await repair(arguments, context) },
         NodeCommand(
@@ -92,15 +94,35 @@ extension NodeCommand {
         return id
     }
 
+    /// The tokens of a repair: behind the start up to the end, as in `nodetool`.
+    private static func part(_ arguments: AdminArguments) throws(AdminFailure) -> TokenRange {
+        let start = try arguments.text("start_token").map { (text) throws(AdminFailure) in try token(text) }
+        let end = try arguments.text("end_token").map { (text) throws(AdminFailure) in try token(text) }
+        let first = try start.map { (start) throws(AdminFailure) -> Model.Token in
+            guard start < (end ?? .max) else {
+                throw AdminFailure(
+                    .badRequest,
+                    "there is no token behind \(start) up to \((end ?? .max)): start_token has to be the smaller one"
+                )
+            }
+            return Model.Token(start.value + 1)
+        }
+        return TokenRange(first ?? .min, end ?? .max)
+    }
+
+    private static func token(_ text: String) throws(AdminFailure) -> Model.Token {
+        guard let value = Int64(text) else {
+            let found = AdminService.quoted(text)
+            throw AdminFailure(.badRequest, "a token is a whole number from -2^63 to 2^63-1, not \(found)")
+        }
+        return Model.Token(value)
+    }
+
     private static func tokens(_ texts: [String]) throws(AdminFailure) -> [Model.Token] {
         var tokens: Set<Model.Token> = []
         for text in texts {
-            guard let value = Int64(text) else {
-                let found = AdminService.quoted(text)
-                throw AdminFailure(.badRequest, "a token is a whole number from -2^63 to 2^63-1, not \(found)")
-            }
-            guard tokens.insert(Model.Token(value)).inserted else {
-                throw AdminFailure(.badRequest, "the token \(value) is named twice")
+            guard tokens.insert(try token(text)).inserted else {
+                throw AdminFailure(.badRequest, "the token \(text) is named twice")
             }
         }
         return tokens.sorted()
@@ -314,9 +336,10 @@ extension NodeCommand {
         let tables = arguments.texts("tables")
         _ = try context.tables(keyspace: keyspace, names: tables)
         let primaryOnly = arguments.flag("primary", default: false)
+        let part = try part(arguments)
         let begin = context.node.environment.clock.monotonicNanoseconds()
         let (progress, failure) = await withCheckedContinuation { continuation in
-            member.repair(keyspace: keyspace, tables: tables, primaryOnly: primaryOnly) {
+            member.repair(keyspace: keyspace, tables: tables, primaryOnly: primaryOnly, within: part) {
                 continuation.resume(returning: ($0, $1))
             }
         }
