@@ -13,12 +13,13 @@ extension AnswerText {
         guard answer.isFinished else {
             return "Compacting \(tables); 'tholos admin compactionstats' shows how far it is\n"
         }
-        return "Compacted \(tables) in \(decimal(Double(answer.milliseconds) / 1000, places: 1)) s: "
-            + "\(size(answer.sizeBefore)) before, \(size(answer.sizeAfter)) after\n"
+        return work("Compacted", answer)
     }
 
-    static func cleanup(_ answer: TableWork) -> String {
-        "Cleaned \(count(answer.tables.count, "table")) in"
+    static func cleanup(_ answer: TableWork) -> String { work("Cleaned", answer) }
+
+    private static func work(_ verb: String, _ answer: TableWork) -> String {
+        "\(verb) \(count(answer.tables.count, "table")) in"
             + " \(decimal(Double(answer.milliseconds) / 1000, places: 1)) s:"
             + " \(size(answer.sizeBefore)) before, \(size(answer.sizeAfter)) after\n"
     }

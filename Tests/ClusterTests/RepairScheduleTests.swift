@@ -13,7 +13,7 @@ import Testing
     private static let day: Int64 = 86_400_000_000
 
     private func table(_ id: UUID, days: Int64 = 10) -> RepairSchedule.Table {
-        RepairSchedule.Table(id: id, grace: days * Self.day, created: 0)
+        RepairSchedule.Table(id: id, grace: days * Self.day)
     }
 
     private func range(_ first: Int64, _ last: Int64) -> TokenRange { TokenRange(Token(first), Token(last)) }

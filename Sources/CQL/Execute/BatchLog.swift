@@ -70,6 +70,16 @@ package struct BatchLog: Sendable {
         done: @escaping @Sendable (CQLError?) -> Void
     ) {
         guard !node.environment.planted.contains(.skipBatchLog) else { return done(nil) }
+        write(entry, keepers, node, done: done)
+    }
+
+    /// Writes to the logs of all keepers; `done` is called when one has it. Here, if there are none.
+    private static func write(
+        _ entry: (token: Model.Token, mutation: [UInt8]),
+        _ keepers: [NodeID],
+        _ node: Node,
+        done: @escaping @Sendable (CQLError?) -> Void
+    ) {
         let owner = node.shard(of: entry.token)
         guard let coordinator = node.coordinator, !keepers.isEmpty else {
             owner.run { owner in
@@ -128,13 +138,6 @@ package struct BatchLog: Sendable {
             localTime: node.environment.clock.secondsSinceEpoch()
         )
         RowEncoder.begin(liveness: nil, deletion: deletion, to: &value)
-        let (token, bytes) = mutation(id, value.view)
-        let owner = node.shard(of: token)
-        if let coordinator = node.coordinator, !keepers.isEmpty {
-            return coordinator.deliver(bytes, to: keepers, owner: owner) { _ in }
-        }
-        owner.run { owner in
-            bytes.withView { owner.store.write($0) { _ in } }
-        }
+        write(mutation(id, value.view), keepers, node) { _ in }
     }
 }

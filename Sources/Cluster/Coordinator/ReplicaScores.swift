@@ -70,9 +70,10 @@ package struct ReplicaScores: Sendable {
     }
 
     private mutating func end(_ id: NodeID, _ change: (inout Score) -> Void) {
-        guard scores[id] != nil else { return }
-        change(&scores[id, default: Score()])
-        if let count = scores[id]?.inFlight, count > 0 { scores[id]?.inFlight = count - 1 }
+        guard var score = scores[id] else { return }
+        change(&score)
+        score.inFlight = max(score.inFlight - 1, 0)
+        scores[id] = score
     }
 
     // MARK: Choosing

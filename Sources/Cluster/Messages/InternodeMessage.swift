@@ -14,10 +14,6 @@ package enum MessageKind: UInt8, Sendable, CaseIterable {
     case failure = 7
     case paxos = 8
     case paxosAnswer = 9
-    case repair = 10
-    case repairAnswer = 11
-    case stream = 12
-    case streamAnswer = 13
     /// The sender's shards have the schema of the message's epoch: told to who has proposed the change.
     ///
     ///     body = node (16) schema-version (16)

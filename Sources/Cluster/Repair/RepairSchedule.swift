@@ -14,13 +14,10 @@ package struct RepairSchedule: Sendable, Equatable {
         package let id: UUID
         /// Its `gc_grace_seconds`, in microseconds.
         package let grace: Int64
-        /// When it was made; before, there was nothing to prove.
-        package let created: Int64
 
-        package init(id: UUID, grace: Int64, created: Int64) {
+        package init(id: UUID, grace: Int64) {
             self.id = id
             self.grace = grace
-            self.created = created
         }
     }
 
@@ -28,7 +25,7 @@ package struct RepairSchedule: Sendable, Equatable {
     package struct Job: Sendable, Equatable {
         package let table: UUID
         package let range: TokenRange
-        /// As of when the range is in sync by now.
+        /// As of when the range is in sync by now; 0 if never.
         package let provenTime: Int64
         /// When it must be done.
         package let deadline: Int64
@@ -153,24 +150,19 @@ package struct RepairSchedule: Sendable, Equatable {
     ///   - tables: The tables to keep in sync; the schedule forgets nothing of others.
     ///   - ranges: The ranges to look after: those for which this node is the first replica that is
     ///     up, so that the cluster does each once.
-    ///   - running: Those that are being repaired.
     package func next(
         tables: [Table],
         ranges: [TokenRange],
-        running: [Job] = [],
         now: Int64,
         settings: Settings = .init()
     ) -> Job? {
         var best: Job?
         for table in tables {
             for range in ranges {
-                let time = provenTime(table.id, range) ?? table.created
+                let time = provenTime(table.id, range) ?? 0
                 guard now - time >= table.grace / 100 * settings.duePercent else { continue }
                 let deadline = time + table.grace
                 if let best, best.deadline <= deadline { continue }
-                if running.contains(where: { $0.table == table.id && touches($0.range, range) }) {
-                    continue
-                }
                 let isWaiting = failures.contains {
                     $0.table == table.id && $0.range == range && $0.retryTime > now
                 }
@@ -186,7 +178,7 @@ package struct RepairSchedule: Sendable, Equatable {
         var jobs: [Job] = []
         for table in tables {
             for range in ranges {
-                let time = provenTime(table.id, range) ?? table.created
+                let time = provenTime(table.id, range) ?? 0
                 guard now - time > table.grace else { continue }
                 jobs.append(
                     Job(
@@ -208,8 +200,6 @@ package struct RepairSchedule: Sendable, Equatable {
         proven = proven.filter { tables.contains($0.key) }
         failures.removeAll { !tables.contains($0.table) }
     }
-
-    private func touches(_ a: TokenRange, _ b: TokenRange) -> Bool { a.intersection(b) != nil }
 
     // MARK: Binary form
 

@@ -117,6 +117,8 @@ package struct ReplicaMap: Sendable {
     package func cut(_ bounds: KeyBounds, at token: Token) -> [UInt8]? {
         let range = ranges[lasts.firstIndexAtLeast(token)].range
         guard range.last != .max else { return nil }
+        // Most runs are of one partition.
+        if bounds.upper.count >= 8, bounds.upper.withView({ Key.token(of: $0) }) <= range.last { return nil }
         let end = KeyBounds(range).upper
         let isInside = !bounds.upper.isEmpty
             && end.withView { end in bounds.upper.withView { $0.compare(end) <= 0 } }
@@ -134,41 +136,25 @@ package struct ReplicaMap: Sendable {
         return found
     }
 
-    /// The ranges that a node is a natural replica of, in order, neighbors joined.
-    package func ranges(of node: NodeID) -> [TokenRange] {
-        var found: [TokenRange] = []
-        for part in ranges where part.replicas.natural.contains(node) {
-            found.appendMerging(part.range)
-        }
-        return found
-    }
+    /// The ranges that a node is a natural replica of.
+    package func ranges(of node: NodeID) -> [TokenRange] { ranges { $0.natural.contains(node) } }
 
     /// The ranges that a node gets the writes of, as an owner now or in a movement that is under way.
     package func rangesWritten(to node: NodeID) -> [TokenRange] {
-        var found: [TokenRange] = []
-        for part in ranges
-        where part.replicas.natural.contains(node) || part.replicas.pending.contains(node) {
-            found.appendMerging(part.range)
-        }
-        return found
+        ranges { $0.natural.contains(node) || $0.pending.contains(node) }
     }
 
     /// The ranges that a node is the first replica of: no token is in those of two nodes, so each does
     /// its part of what has to be done once.
-    package func primaryRanges(of node: NodeID) -> [TokenRange] {
-        var found: [TokenRange] = []
-        for part in ranges where part.replicas.natural.first == node {
-            found.appendMerging(part.range)
-        }
-        return found
-    }
+    package func primaryRanges(of node: NodeID) -> [TokenRange] { ranges { $0.natural.first == node } }
 
-    /// The ranges that a node will get, in order, neighbors joined.
-    package func pendingRanges(of node: NodeID) -> [TokenRange] {
+    /// The ranges that a node will get.
+    package func pendingRanges(of node: NodeID) -> [TokenRange] { ranges { $0.pending.contains(node) } }
+
+    /// The ranges with such replicas, in order, neighbors joined.
+    private func ranges(where isWanted: (ReplicaSet) -> Bool) -> [TokenRange] {
         var found: [TokenRange] = []
-        for part in ranges where part.replicas.pending.contains(node) {
-            found.appendMerging(part.range)
-        }
+        for part in ranges where isWanted(part.replicas) { found.appendMerging(part.range) }
         return found
     }
 }

@@ -48,18 +48,8 @@ extension ClusterMember {
     ///   such that all nodes own about the same.
     package func move(to tokens: [Token], done: @escaping @Sendable (String?) -> Void) {
         control.execute { [self] in
-            var tokens = tokens
-            if tokens.isEmpty {
-                var generator = SourceGenerator(node.environment.random)
-                tokens = TokenAllocator.allocate(
-                    settings.tokenCount,
-                    for: settings.location,
-                    factor: settings.allocationFactor,
-                    among: group.metadata.nodes.filter { $0.id != id },
-                    using: &generator
-                )
-            }
-            carryOut(.startMove(id, tokens: tokens)) { [self, tokens] failure in
+            let tokens = tokens.isEmpty ? allocateTokens() : tokens
+            carryOut(.startMove(id, tokens: tokens)) { [self] failure in
                 if let failure { return done(failure) }
                 membership.onMoved.append((tokens, done))
                 // It may be over by now.

@@ -154,15 +154,19 @@ extension ClusterMember {
                 return tell(ofWaiting: "there is no node at \(address) that this one could replace")
             }
         }
+        step(.startJoin(id, tokens: settings.initialTokens ?? allocateTokens(), replaces: nil))
+    }
+
+    /// Tokens with which all nodes own about the same, this one's own left aside.
+    func allocateTokens() -> [Token] {
         var generator = SourceGenerator(node.environment.random)
-        let tokens = settings.initialTokens ?? TokenAllocator.allocate(
+        return TokenAllocator.allocate(
             settings.tokenCount,
             for: settings.location,
             factor: settings.allocationFactor,
-            among: group.metadata.nodes,
+            among: group.metadata.nodes.filter { $0.id != id },
             using: &generator
         )
-        step(.startJoin(id, tokens: tokens, replaces: nil))
     }
 
     /// Takes the place of a node that is lost, after what that had begun is brought to its end, or given up.

@@ -249,7 +249,11 @@ package final class Coordinator: Sendable {
         let statistics = statistics[owner.index]
         let cut = request.isReversed ? nil : placement.map.cut(request.bounds, at: token)
         var stretch = request
-        if let cut { stretch.bounds = KeyBounds(lower: request.bounds.lower, upper: cut) }
+        var finish = completion
+        if let cut {
+            stretch.bounds = KeyBounds(lower: request.bounds.lower, upper: cut)
+            finish = { result in completion(result.map { $0.ending(at: cut) }) }
+        }
         let restart = { @Sendable [self] in
             read(
                 request,
@@ -272,11 +276,9 @@ package final class Coordinator: Sendable {
             statistics: statistics,
             coordinator: self,
             owner: owner,
-            restart: restarts < Self.restartsMax ? restart : nil
-        ) { result in
-            guard let cut else { return completion(result) }
-            completion(result.map { $0.ending(at: cut) })
-        }.start()
+            restart: restarts < Self.restartsMax ? restart : nil,
+            completion: finish
+        ).start()
     }
 
     /// Performs a conditional write or a serial read. On the executor of `owner`.
@@ -356,7 +358,7 @@ package final class Coordinator: Sendable {
             return
         }
         switch message.kind {
-        case .writeAnswer, .readAnswer, .failure, .paxosAnswer, .repairAnswer, .streamAnswer:
+        case .writeAnswer, .readAnswer, .failure, .paxosAnswer:
             let index = PendingRequests.shard(of: message.request)
             guard index < node.shards.count else { return }
             let requests = pending[index]
@@ -370,7 +372,7 @@ package final class Coordinator: Sendable {
                 guard isAtEpoch else { return refuseBehind(message, from: address) }
                 serve(message, from: address)
             }
-        case .gossip, .metadata, .adopted, .repair, .stream:
+        case .gossip, .metadata, .adopted:
             control(address, message)
         }
     }

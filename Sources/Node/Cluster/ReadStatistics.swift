@@ -8,13 +8,18 @@ import Synchronization
 /// What one shard has seen of reads from replicas: whom it asks first, and when it asks another. Used on its executor
 /// only.
 final class ReadStatistics: @unchecked Sendable {  // Owner: the shard's executor.
-    private struct Table {
+    private final class Table {
         let text: String
         let rule: SpeculationRule
         var latencies = ReadLatencies()
         /// What the rule comes to, looked at anew after some reads.
         var delay: UInt64?
         var readsLeft = 0
+
+        init(_ text: String) {
+            self.text = text
+            rule = SpeculationRule(text)
+        }
     }
 
     /// Reads between two looks at a percentile.
@@ -45,20 +50,23 @@ final class ReadStatistics: @unchecked Sendable {  // Owner: the shard's executo
     /// A read begins: after how many nanoseconds another replica is to be asked; nil for never.
     func begin(_ schema: TableSchema) -> UInt64? {
         tokens = min(tokens + Double(options.speculationBudget) / 100, ReadStatistics.tokensMax)
-        let text = schema.options.speculativeRetry
-        if tables.count > ReadStatistics.tablesMax { tables = [:] }
-        if tables[schema.storageID]?.text != text {
-            tables[schema.storageID] = Table(text: text, rule: SpeculationRule(text))
+        let table = table(schema)
+        if table.readsLeft == 0 {
+            table.delay = table.rule.delay(table.latencies, unknown: options.speculationDelay)
+            table.readsLeft = ReadStatistics.pace
+        } else {
+            table.readsLeft -= 1
         }
-        guard var table = tables[schema.storageID] else { return nil }
-        guard table.readsLeft == 0 else {
-            tables[schema.storageID]?.readsLeft -= 1
-            return table.delay
-        }
-        table.delay = table.rule.delay(table.latencies, unknown: options.speculationDelay)
-        table.readsLeft = ReadStatistics.pace
-        tables[schema.storageID] = table
         return table.delay
+    }
+
+    private func table(_ schema: TableSchema) -> Table {
+        let text = schema.options.speculativeRetry
+        if let table = tables[schema.storageID], table.text == text { return table }
+        if tables.count > ReadStatistics.tablesMax { tables = [:] }
+        let table = Table(text)
+        tables[schema.storageID] = table
+        return table
     }
 
     /// A read of a table has ended well after so many nanoseconds.

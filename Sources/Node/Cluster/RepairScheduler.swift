@@ -12,6 +12,8 @@ internal import Storage
 ///
 ///     DATA/repairs: what is proven, and as of when (`RepairSchedule`)
 final class RepairScheduler: @unchecked Sendable {  // Owner: the member's control executor.
+    private typealias Work = (table: RepairSchedule.Table, ranges: [TokenRange])
+
     /// Between two looks, in nanoseconds.
     private static let pace: UInt64 = 10_000_000_000
     /// Tables with a shorter grace are repaired as if it were that, in microseconds: a day.
@@ -20,8 +22,7 @@ final class RepairScheduler: @unchecked Sendable {  // Owner: the member's contr
     /// A new table is noticed in less, in microseconds.
     private static let noticeMax: Int64 = 60_000_000
 
-    private let fileSystem: any FileSystem
-    private let folder: String
+    private let file: SmallFile
     private var schedule = RepairSchedule()
     private var known: Set<UUID> = []
     private var isRunning = false
@@ -29,26 +30,16 @@ final class RepairScheduler: @unchecked Sendable {  // Owner: the member's contr
 
     /// - Parameter notice: told if what is known of earlier repairs can't be read: then everything is repaired anew.
     init(_ environment: Environment, dataDirectory: String, notice: (String) -> Void) {
-        fileSystem = environment.fileSystem
-        folder = dataDirectory
-        load(notice)
-    }
-
-    private func load(_ notice: (String) -> Void) {
+        file = SmallFile(path: "\(dataDirectory)/repairs", fileSystem: environment.fileSystem)
         do throws(FileError) {
-            guard try fileSystem.kind(path) != nil else { return }
-        } catch {
-            return notice("\(path) can't be read (\(error)): all ranges are repaired anew")
-        }
-        do throws(StorageError) {
-            let contents = try FileContents(fileSystem, path: path)
+            guard let bytes = try file.read(limit: .max) else { return }
             do throws(MalformedBytes) {
-                schedule = try Self.decode(contents.view)
+                schedule = try bytes.withView { (view) throws(MalformedBytes) in try Self.decode(view) }
             } catch {
-                notice("\(path) can't be used (\(error)): all ranges are repaired anew")
+                notice("\(file.path) can't be used (\(error)): all ranges are repaired anew")
             }
         } catch {
-            notice("\(path) can't be read (\(error)): all ranges are repaired anew")
+            notice("\(file.path) can't be read (\(error)): all ranges are repaired anew")
         }
     }
 
@@ -63,8 +54,6 @@ final class RepairScheduler: @unchecked Sendable {  // Owner: the member's contr
         return try RepairSchedule(from: &inner)
     }
 
-    private var path: String { "\(folder)/repairs" }
-
     func begin(_ member: ClusterMember) {
         // What is there at the start may be older than this node's knowledge of it.
         known = Set(member.node.schema.tables.map(\.id))
@@ -76,16 +65,17 @@ final class RepairScheduler: @unchecked Sendable {  // Owner: the member's contr
         member.control.schedule(after: Self.pace) { member.repairs.look(member) }
         noteNewTables(member)
         let now = member.node.environment.clock.microsecondsSinceEpoch()
-        counts.overdue = work(member).reduce(0) {
+        let work = work(member)
+        counts.overdue = work.reduce(0) {
             $0 + schedule.overdue(tables: [$1.table], ranges: $1.ranges, now: now).count
         }
-        runNext(member)
+        runNext(of: work, member)
     }
 
-    private func runNext(_ member: ClusterMember) {
+    private func runNext(of work: [Work], _ member: ClusterMember) {
         guard !member.isStopped, !isRunning, isQuiet(member) else { return }
         let now = member.node.environment.clock.microsecondsSinceEpoch()
-        let due = work(member).compactMap { schedule.next(tables: [$0.table], ranges: $0.ranges, now: now) }
+        let due = work.compactMap { schedule.next(tables: [$0.table], ranges: $0.ranges, now: now) }
         if let job = due.min(by: { $0.deadline < $1.deadline }) { run(job, begun: now, member) }
     }
 
@@ -103,13 +93,13 @@ final class RepairScheduler: @unchecked Sendable {  // Owner: the member's contr
     }
 
     /// The tables that have replicas, and the ranges of each that this node looks after.
-    private func work(_ member: ClusterMember) -> [(table: RepairSchedule.Table, ranges: [TokenRange])] {
+    private func work(_ member: ClusterMember) -> [Work] {
         let view = member.coordinator.view
         return member.node.schema.tables.compactMap { table in
             guard let placement = view.placement(of: table.keyspace), placement.factors.total > 1 else { return nil }
             let grace = max(Int64(table.options.gcGraceSeconds) * 1_000_000, Self.graceMin)
             return (
-                RepairSchedule.Table(id: table.id, grace: grace, created: 0),
+                RepairSchedule.Table(id: table.id, grace: grace),
                 placement.map.primaryRanges(of: view.local)
             )
         }
@@ -137,7 +127,6 @@ final class RepairScheduler: @unchecked Sendable {  // Owner: the member's contr
             // Without a range it isn't this node's to look after any more.
             if failure == nil, progress.rangesTotal > 0 {
                 counts.done += 1
-                counts.repairedBytes += progress.repairedBytes
                 schedule.succeeded(job.table, job.range, begun: now)
                 save(member)
             } else {
@@ -145,7 +134,7 @@ final class RepairScheduler: @unchecked Sendable {  // Owner: the member's contr
                 schedule.failed(job.table, job.range, now: member.node.environment.clock.microsecondsSinceEpoch())
             }
             // After a failure the next look is soon enough.
-            if failure == nil { runNext(member) }
+            if failure == nil { runNext(of: work(member), member) }
         }
     }
 
@@ -157,14 +146,9 @@ final class RepairScheduler: @unchecked Sendable {  // Owner: the member's contr
         writer.appendBigEndian(Checksum.xxh3(body.view, seed: 0))
         writer.append(body.view)
         do throws(FileError) {
-            let file = try fileSystem.create(path + ".tmp")
-            defer { file.close() }
-            try file.append(writer.view)
-            try file.sync()
-            try fileSystem.rename(path + ".tmp", to: path)
-            try fileSystem.syncDirectory(folder)
+            try file.write(writer.array)
         } catch {
-            member.notice("What was repaired can't be written to \(path): \(error)")
+            member.notice("What was repaired can't be written to \(file.path): \(error)")
         }
     }
 }
@@ -173,7 +157,6 @@ final class RepairScheduler: @unchecked Sendable {  // Owner: the member's contr
 package struct RepairCounts: Sendable {
     package var done = 0
     package var failed = 0
-    package var repairedBytes = 0
     /// Ranges of tables that weren't in sync within their grace.
     package var overdue = 0
 

@@ -337,24 +337,34 @@ extension NodeCommand {
         _ = try context.tables(keyspace: keyspace, names: tables)
         let primaryOnly = arguments.flag("primary", default: false)
         let part = try part(arguments)
-        let begin = context.node.environment.clock.monotonicNanoseconds()
-        let (progress, failure) = await withCheckedContinuation { continuation in
-            member.repair(keyspace: keyspace, tables: tables, primaryOnly: primaryOnly, within: part) {
-                continuation.resume(returning: ($0, $1))
-            }
-        }
-        if let failure {
-            throw AdminFailure(
-                .failed,
-                "\(progress.rangesDone) of \(progress.rangesTotal) ranges are repaired, then: \(failure)"
-            )
+        let (progress, milliseconds) = try await transfer(context, "repaired") { done in
+            member.repair(keyspace: keyspace, tables: tables, primaryOnly: primaryOnly, within: part, done: done)
         }
         return RepairFacts(
             ranges: progress.rangesDone,
             repairedBytes: progress.repairedBytes,
             comparedBytes: progress.comparedBytes,
-            milliseconds: context.millisecondsSince(begin)
+            milliseconds: milliseconds
         )
+    }
+
+    /// Waits for a transfer of rows; what failed of it says how many ranges are done.
+    private static func transfer(
+        _ context: AdminContext,
+        _ done: String,
+        _ body: (@escaping @Sendable (RangeTransfer.Progress, String?) -> Void) -> Void
+    ) async throws(AdminFailure) -> (progress: RangeTransfer.Progress, milliseconds: Int) {
+        let begin = context.node.environment.clock.monotonicNanoseconds()
+        let (progress, failure) = await withCheckedContinuation { continuation in
+            body { continuation.resume(returning: ($0, $1)) }
+        }
+        if let failure {
+            throw AdminFailure(
+                .failed,
+                "\(progress.rangesDone) of \(progress.rangesTotal) ranges are \(done), then: \(failure)"
+            )
+        }
+        return (progress, context.millisecondsSince(begin))
     }
 
     private static func rebuild(
@@ -376,20 +386,9 @@ extension NodeCommand {
                 )
             }
         }
-        let begin = context.node.environment.clock.monotonicNanoseconds()
-        let (progress, failure) = await withCheckedContinuation { continuation in
-            member.rebuild(keyspace: keyspace) { continuation.resume(returning: ($0, $1)) }
+        let (progress, milliseconds) = try await transfer(context, "fetched") { done in
+            member.rebuild(keyspace: keyspace, done: done)
         }
-        if let failure {
-            throw AdminFailure(
-                .failed,
-                "\(progress.rangesDone) of \(progress.rangesTotal) ranges are fetched, then: \(failure)"
-            )
-        }
-        return RebuildFacts(
-            ranges: progress.rangesDone,
-            bytes: progress.bytes,
-            milliseconds: context.millisecondsSince(begin)
-        )
+        return RebuildFacts(ranges: progress.rangesDone, bytes: progress.bytes, milliseconds: milliseconds)
     }
 }
