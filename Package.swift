@@ -30,6 +30,7 @@ let package = Package(
     dependencies: [
         // YAML: the configuration file.
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         // Command lines: parsing, help, completion scripts.
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -97,6 +98,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             swiftSettings: settings
         ),
@@ -114,7 +116,7 @@ let package = Package(
         .target(
             name: "Client",
             dependencies: [
-                "Bytes", "CQLProtocol", "Model",
+                "Bytes", "CQLProtocol", "Cluster", "Environment", "Model",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
@@ -122,7 +124,7 @@ let package = Package(
         ),
         .testTarget(
             name: "ClientTests",
-            dependencies: ["Bytes", "CQLProtocol", "Client", "Model", "Transport"],
+            dependencies: ["Bytes", "CQLProtocol", "Client", "Cluster", "Environment", "Model", "Transport"],
             swiftSettings: settings
         ),
 
@@ -277,7 +279,7 @@ let package = Package(
         .target(
             name: "Bench",
             dependencies: [
-                "Bytes", "Environment", "Model", "Node", "Storage",
+                "Bytes", "Client", "Cluster", "Environment", "Model", "Node", "Simulator", "Storage",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings

@@ -380,3 +380,39 @@ def test_without_a_quorum_the_error_says_so(nodes, each):
             return False
 
     wait_until(is_unavailable, 90)
+
+
+def test_nodes_speak_under_tls(tmp_path):
+    environment = dict(
+        os.environ,
+        THOLOS_CLUSTER=str(tmp_path / "cluster"),
+        THOLOS_CLUSTER_NET="127.0.79",
+        THOLOS_BINARY=BINARY,
+    )
+
+    def run(*arguments):
+        command = [str(ROOT / "tools/cluster"), *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    try:
+        run("up", "2", "--tls", "--shards", "2")
+        with Cluster(["127.0.79.2"]) as cluster:
+            session = cluster.connect()
+            session.execute(
+                "CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 2}"
+            )
+            session.execute("CREATE TABLE k.t (p int PRIMARY KEY, v text)")
+            insert = session.prepare("INSERT INTO k.t (p, v) VALUES (?, ?)")
+            insert.consistency_level = ConsistencyLevel.ALL
+            for p in range(50):
+                session.execute(insert, (p, "v" * 3000))
+            count = SimpleStatement("SELECT count(*) FROM k.t", consistency_level=ConsistencyLevel.ALL)
+            assert session.execute(count).one()[0] == 50
+        # What is no TLS is answered with an alert, and no word of the cluster.
+        with socket.create_connection(("127.0.79.1", 7000), timeout=5) as raw:
+            raw.sendall(b"THOLOS" * 10)
+            answer = raw.recv(100)
+            assert not answer or answer[0] == 0x15
+    finally:
+        run("clean")

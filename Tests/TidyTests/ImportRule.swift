@@ -14,14 +14,14 @@ enum ImportRule {
             "Transport",
             [
                 "Bytes", "CQLProtocol", "Cluster", "Environment", "Glibc", "Model", "NIOCore",
-                "NIOHTTP1", "NIOPosix", "Synchronization",
+                "NIOHTTP1", "NIOPosix", "NIOSSL", "Synchronization",
             ]
         ),
         (
             "Client",
             [
-                "Bytes", "CQLProtocol", "Glibc", "Model", "NIOCore", "NIOPosix",
-                "Synchronization",
+                "Bytes", "CQLProtocol", "Cluster", "Environment", "Glibc", "Model", "NIOCore",
+                "NIOPosix", "Synchronization",
             ]
         ),
         ("Storage", ["Bytes", "Environment", "Model", "Synchronization"]),
@@ -66,7 +66,10 @@ enum ImportRule {
         ("SSTableTool", ["ArgumentParser", "Bytes", "Environment", "Glibc", "Model", "Storage"]),
         (
             "Bench",
-            ["ArgumentParser", "Bytes", "Environment", "Glibc", "Model", "Node", "Storage"]
+            [
+                "ArgumentParser", "Bytes", "Client", "Cluster", "Environment", "Glibc", "Model", "Node",
+                "Simulator", "Storage",
+            ]
         ),
         (
             "Simulator",

@@ -134,6 +134,9 @@ package struct InternodeDecoder: ~Copyable {
         let view = buffer.view.dropFirst(start)
         guard view.count >= InternodeFrame.headerSize else { return nil }
         let length = Int(view.loadBigEndian(0, as: UInt32.self))
+        guard !InternodeDecoder.isTLS(view) else {
+            throw MalformedBytes(offset: 0, expected: "a frame, not TLS: set internode_encryption alike on all nodes")
+        }
         guard length <= InternodeFrame.payloadMax else {
             throw MalformedBytes(
                 offset: 0,
@@ -153,6 +156,10 @@ package struct InternodeDecoder: ~Copyable {
         guard kind == .compressed else { return Frame(kind: kind, payload: payload.array) }
         return Frame(kind: .message, payload: try InternodeDecoder.decompress(payload))
     }
+
+    /// Whether bytes begin as a connection under TLS does: a handshake record of RFC 8446, 5.1. As a frame it would
+    /// be longer than any.
+    private static func isTLS(_ view: ByteView) -> Bool { view[0] == 0x16 && view[1] == 0x03 }
 
     private static func decompress(_ payload: ByteView) throws(MalformedBytes) -> [UInt8] {
         var reader = ByteReader(payload)

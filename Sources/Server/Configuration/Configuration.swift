@@ -16,6 +16,11 @@ package struct Configuration: Sendable, Equatable {
     /// Where other nodes reach this one; nil for `rpcAddress`.
     package var listenAddress: String?
     package var storagePort = 7000
+    package var internodeEncryption = InternodeEncryption.none
+    /// Files in PEM, of which all are needed when connections between nodes are encrypted.
+    package var internodeCertificate: String?
+    package var internodeKey: String?
+    package var internodeAuthority: String?
     package var autoRepair = AutoRepair.enabled
     package var tokenCount = 16
     /// Tokens separated by commas; nil to have them chosen.
@@ -68,6 +73,11 @@ package struct Configuration: Sendable, Equatable {
 
     /// The defaults.
     package init() {}
+}
+
+/// Which connections between nodes go under TLS.
+package enum InternodeEncryption: String, Sendable, CaseIterable {
+    case none, all
 }
 
 /// Whether a node repairs its ranges by itself.

@@ -59,6 +59,32 @@ extension Setting {
                     1...65535,
                     "The port where other nodes reach this one."
                 ),
+                .choice(
+                    "internode_encryption",
+                    \.internodeEncryption,
+                    "Whether connections between nodes go under TLS, in which each side shows its"
+                        + " certificate: the same on all nodes."
+                ),
+                .text(
+                    "internode_certificate",
+                    \.internodeCertificate,
+                    absent: "none",
+                    "The node's certificate, for both sides of a connection, and those between it and"
+                        + " the authority's: a file in PEM."
+                ),
+                .text(
+                    "internode_key",
+                    \.internodeKey,
+                    absent: "none",
+                    "The private key of internode_certificate: a file in PEM."
+                ),
+                .text(
+                    "internode_authority",
+                    \.internodeAuthority,
+                    absent: "none",
+                    "The certificates of those who sign nodes' certificates: a file in PEM. Who has a"
+                        + " certificate signed by them is taken for a node."
+                ),
                 .number(
                     "num_tokens",
                     \.tokenCount,

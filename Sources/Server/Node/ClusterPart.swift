@@ -24,8 +24,10 @@ final class ClusterPart: Sendable {
         notice: @escaping @Sendable (String) -> Void
     ) async throws -> ClusterPart? {
         guard let settings = try ClusterSettings(configuration) else { return nil }
+        var internode = InternodeSettings(address: settings.address, cluster: settings.clusterName)
+        internode.certificates = try InternodeCertificates(configuration)
         let network = try await InternodeNetwork.start(
-            InternodeSettings(address: settings.address, cluster: settings.clusterName),
+            internode,
             on: loops,
             notice: notice
         )
@@ -67,6 +69,24 @@ final class ClusterPart: Sendable {
         }
         await network.shutdown()
         control.stop()
+    }
+}
+
+extension InternodeCertificates {
+    /// Nil when connections between nodes aren't encrypted.
+    ///
+    /// - Throws: `ConfigurationProblem` for a file that isn't named.
+    init?(_ configuration: Configuration) throws {
+        guard configuration.internodeEncryption == .all else { return nil }
+        func file(_ path: String?, _ setting: String) throws -> String {
+            guard let path else { throw ConfigurationProblem("internode_encryption: all needs \(setting)") }
+            return path
+        }
+        self.init(
+            certificate: try file(configuration.internodeCertificate, "internode_certificate"),
+            key: try file(configuration.internodeKey, "internode_key"),
+            authority: try file(configuration.internodeAuthority, "internode_authority")
+        )
     }
 }
 

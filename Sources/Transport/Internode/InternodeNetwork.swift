@@ -6,6 +6,7 @@ internal import Environment
 package import Model
 internal import NIOCore
 internal import NIOPosix
+internal import NIOSSL
 internal import Synchronization
 
 /// What a node needs to reach the others.
@@ -14,6 +15,8 @@ package struct InternodeSettings: Sendable {
     package var address: NodeAddress
     /// Nodes of other clusters are refused.
     package var cluster: String
+    /// For connections under TLS; nil for open ones.
+    package var certificates: InternodeCertificates?
     /// How many bytes may wait for a peer before what comes after them is dropped.
     package var queueBytesMax = 64 << 20
     package var connectTimeout: UInt64 = 2_000_000_000
@@ -29,6 +32,8 @@ package struct InternodeSettings: Sendable {
 package final class InternodeNetwork: Network {
     package let address: NodeAddress
     let settings: InternodeSettings
+    /// Nil for open connections.
+    let tls: InternodeTLS?
     private let loops: ShardLoops
     private let peers: [PeerTable]
     private let listener: Mutex<(any Channel)?>
@@ -44,9 +49,10 @@ package final class InternodeNetwork: Network {
         _ settings: InternodeSettings,
         _ loops: ShardLoops,
         notice: @escaping @Sendable (String) -> Void
-    ) {
+    ) throws {
         address = settings.address
         self.settings = settings
+        tls = try settings.certificates.map { try InternodeTLS($0) }
         self.loops = loops
         self.notice = notice
         peers = loops.executors.map { PeerTable($0.eventLoop) }
@@ -56,22 +62,22 @@ package final class InternodeNetwork: Network {
     /// Starts to listen.
     ///
     /// - Parameter notice: told of peers that are refused or refuse, in a sentence.
-    /// - Throws: `TransportError` when the address can't be had.
+    /// - Throws: `TransportError` when the address can't be had, or a certificate can't be used.
     package static func start(
         _ settings: InternodeSettings,
         on loops: ShardLoops,
         notice: @escaping @Sendable (String) -> Void
     ) async throws -> InternodeNetwork {
-        let network = InternodeNetwork(settings, loops, notice: notice)
+        let network = try InternodeNetwork(settings, loops, notice: notice)
         let bootstrap = ServerBootstrap(group: loops.group)
             .serverChannelOption(.backlog, value: 256)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(
-                        InternodeReceiver(network: network)
-                    )
+                    let pipeline = channel.pipeline.syncOperations
+                    if let tls = network.tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls.server)) }
+                    try pipeline.addHandler(InternodeReceiver(network: network))
                 }
             }
         do {

@@ -5,6 +5,7 @@ internal import Cluster
 internal import Model
 internal import NIOCore
 internal import NIOPosix
+internal import NIOSSL
 
 /// A way to one peer, from one loop. Used on the loop only.
 ///
@@ -90,9 +91,11 @@ final class PeerConnection: @unchecked Sendable {  // Owner: the loop.
                 .connectTimeout(.nanoseconds(Int64(network.settings.connectTimeout)))
                 .channelInitializer { [self] channel in
                     channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(
-                            PeerHandshake(owner: self, hello: hello)
-                        )
+                        let pipeline = channel.pipeline.syncOperations
+                        if let tls = network.tls {
+                            try pipeline.addHandler(NIOSSLClientHandler(context: tls.client, serverHostname: nil))
+                        }
+                        try pipeline.addHandler(PeerHandshake(owner: self, hello: hello))
                     }
                 }
                 .connect(to: try peer.socketAddress)
@@ -127,7 +130,7 @@ final class PeerConnection: @unchecked Sendable {  // Owner: the loop.
         }
         if let refusal, refusal != lastRefusal {
             lastRefusal = refusal
-            network.tell("The node at \(peer) refuses this one: \(refusal)")
+            network.tell("There is no connection to the node at \(peer): \(refusal)")
         }
         state = .waiting
         queue.removeAll()
@@ -184,7 +187,7 @@ private final class PeerHandshake: ChannelInboundHandler, @unchecked Sendable { 
             isWelcome = true
             owner.welcomed(context.channel)
         case .refusal:
-            refusal = String(decoding: frame.payload, as: UTF8.self)
+            refusal = "it refuses this one, " + String(decoding: frame.payload, as: UTF8.self)
             context.close(promise: nil)
         case .message, .compressed, .hello: context.close(promise: nil)
         }
@@ -199,7 +202,10 @@ private final class PeerHandshake: ChannelInboundHandler, @unchecked Sendable { 
         owner.failed(refusal)
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if !isWelcome, refusal == nil { refusal = InternodeTLS.reason(error) }
+        context.close(promise: nil)
+    }
 }
 
 /// Takes what another node sends.
@@ -265,5 +271,10 @@ final class InternodeReceiver: ChannelInboundHandler, @unchecked Sendable {  // 
         if refusal != nil { done.whenComplete { _ in channel.close(promise: nil) } }
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if peer == nil, let reason = InternodeTLS.reason(error) {
+            network.tell("A connection from \(context.remoteAddress?.description ?? "?") is refused: \(reason)")
+        }
+        context.close(promise: nil)
+    }
 }
