@@ -286,7 +286,7 @@ let package = Package(
         ),
         .testTarget(
             name: "BenchTests",
-            dependencies: ["Bench", "Environment"],
+            dependencies: ["Bench", "Client", "Environment"],
             swiftSettings: settings
         ),
 

@@ -9,7 +9,7 @@ package import ArgumentParser
 package struct BenchCommand: AsyncParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "bench",
-        abstract: "Measure the engine on this machine.",
+        abstract: "Measure the engine on this machine, and the client's routing in virtual time.",
         discussion: """
             A subcommand with --dir makes its own data in that folder and leaves it there.
 
@@ -17,7 +17,7 @@ package struct BenchCommand: AsyncParsableCommand {
               tholos bench engine --dir ./bench-data
               tholos bench engine --dir ./bench-data --keys 1000000 --only fillrandom,readrandom
             """,
-        subcommands: [EngineBench.self, CompactionBench.self, FormatsBench.self]
+        subcommands: [EngineBench.self, CompactionBench.self, FormatsBench.self, RoutingBench.self]
     )
 
     package init() {}

@@ -17,30 +17,38 @@ package final class CQLClient: Sendable {
         var connections: [ClientConnection]
         var keyspace: String?
         var next = 0
-        var isClosed = false
+        /// Why there are no connections any more.
+        var end: ClientError?
         var isReconnecting = false
     }
 
     private let settings: ClientSettings
     private let group: MultiThreadedEventLoopGroup
+    /// Whether the event loops are this client's alone and end with it.
+    private let ownsGroup: Bool
     /// The host that answered.
     package let host: String
     /// The protocol version in use.
     package let version: ProtocolVersion
+    /// This machine's address, as the host sees it.
+    let localHost: String
     private let shards: ShardMap?
     private let state: Mutex<State>
 
     private init(
         settings: ClientSettings,
         group: MultiThreadedEventLoopGroup,
+        ownsGroup: Bool,
         host: String,
         opened: Opened
     ) {
         self.settings = settings
         self.group = group
+        self.ownsGroup = ownsGroup
         self.host = host
         self.version = opened.version
         self.shards = opened.shards
+        self.localHost = opened.localHost
         self.state = Mutex(State(connections: opened.connections, keyspace: settings.keyspace))
     }
 
@@ -52,6 +60,20 @@ package final class CQLClient: Sendable {
         threads: Int = 1
     ) async throws(ClientError) -> CQLClient {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
+        do throws(ClientError) {
+            return try await connect(settings, on: group, ownsGroup: true)
+        } catch {
+            try? await group.shutdownGracefully()
+            throw error
+        }
+    }
+
+    /// Connects to the first host that answers, on event loops that others may use, too.
+    static func connect(
+        _ settings: ClientSettings,
+        on group: MultiThreadedEventLoopGroup,
+        ownsGroup: Bool = false
+    ) async throws(ClientError) -> CQLClient {
         var failure = ClientError(.connection, "no host was given to connect to")
         for host in settings.hosts {
             do throws(ClientError) {
@@ -59,6 +81,7 @@ package final class CQLClient: Sendable {
                 let client = CQLClient(
                     settings: settings,
                     group: group,
+                    ownsGroup: ownsGroup,
                     host: host,
                     opened: opened
                 )
@@ -68,18 +91,20 @@ package final class CQLClient: Sendable {
                 failure = error
             }
         }
-        try? await group.shutdownGracefully()
         throw failure
     }
 
     /// Ends all connections; requests in work fail.
-    package func close() async {
+    package func close() async { await close(because: .closed) }
+
+    /// Ends all connections for some other reason than that nobody needs them.
+    func close(because error: ClientError) async {
         let connections = state.withLock { state in
-            state.isClosed = true
+            state.end = error
             return state.connections
         }
-        for connection in connections { connection.close() }
-        try? await group.shutdownGracefully()
+        for connection in connections { connection.close(because: error) }
+        if ownsGroup { try? await group.shutdownGracefully() }
     }
 
     /// How many connections are open.
@@ -119,21 +144,24 @@ package final class CQLClient: Sendable {
         _ parameters: QueryParameters,
         isTraced: Bool = false
     ) async throws(ClientError) -> ResponseMessage {
-        var isAgain = false
-        while true {
-            let result = statement.result
-            let connection = try await connection(
-                PreparedStatement.token(result.bind, parameters.values)
-            )
-            do throws(ClientError) {
-                let request = Self.request(result, parameters)
-                let message = try await connection.send(request, isTraced: isTraced)
-                return Self.complete(message, statement, result)
-            } catch {
-                guard !isAgain, case .unprepared? = error.serverError?.kind else { throw error }
-                isAgain = true
-                statement.replace(try await prepared(statement.text, statement.keyspace))
-            }
+        try await preparing(statement) { result throws(ClientError) in
+            let connection = try await connection(PreparedStatement.token(result.bind, parameters.values))
+            let message = try await connection.send(Self.request(result, parameters), isTraced: isTraced)
+            return Self.complete(message, statement, result)
+        }
+    }
+
+    /// Sends a request of a prepared statement, and once more after preparing it if the server doesn't know it.
+    private nonisolated(nonsending) func preparing(
+        _ statement: PreparedStatement,
+        _ send: nonisolated(nonsending) (PreparedResult) async throws(ClientError) -> ResponseMessage
+    ) async throws(ClientError) -> ResponseMessage {
+        do throws(ClientError) {
+            return try await send(statement.result)
+        } catch {
+            guard case .unprepared? = error.serverError?.kind else { throw error }
+            statement.replace(try await prepared(statement.text, statement.keyspace))
+            return try await send(statement.result)
         }
     }
 
@@ -142,48 +170,29 @@ package final class CQLClient: Sendable {
         _ = try await connection(nil).send(.batch(batch))
     }
 
-    /// Executes a prepared statement without waiting for its response, only for room to send it.
-    /// For many small writes: nothing is allocated but the request.
-    ///
-    /// - Parameter completion: called once, on an event loop; it must not block.
-    package nonisolated(nonsending) func submit(
-        _ statement: PreparedStatement,
-        _ parameters: QueryParameters,
-        completion: @escaping @Sendable (Result<ResponseMessage, ClientError>) -> Void
-    ) async {
-        let result = statement.result
-        let token = PreparedStatement.token(result.bind, parameters.values)
-        await submit(Self.request(result, parameters), token, completion)
-    }
-
-    /// Executes an unlogged batch of one prepared statement with many rows of values, without
-    /// waiting for its response, only for room to send it. It goes to the shard of its first row.
-    ///
-    /// - Parameter completion: called once, on an event loop; it must not block.
-    package nonisolated(nonsending) func submitBatch(
+    /// Executes an unlogged batch of one prepared statement with many rows of values. It goes to the shard of its first
+    /// row.
+    package nonisolated(nonsending) func executeBatch(
         of statement: PreparedStatement,
         rows: [BoundValues],
-        consistency: Consistency = .localOne,
-        defaultTimestamp: Int64? = nil,
-        completion: @escaping @Sendable (Result<ResponseMessage, ClientError>) -> Void
-    ) async {
-        let result = statement.result
-        let batch = BatchRequest(
-            kind: .unlogged,
-            entries: rows.map { BatchRequest.Entry(.prepared(result.id), values: $0) },
-            consistency: consistency,
-            defaultTimestamp: defaultTimestamp
-        )
-        let token = rows.first.flatMap { PreparedStatement.token(result.bind, $0) }
-        await submit(.batch(batch), token, completion)
+        consistency: Consistency = .localOne
+    ) async throws(ClientError) -> ResponseMessage {
+        let token = rows.first.flatMap { PreparedStatement.token(statement.result.bind, $0) }
+        return try await preparing(statement) { result throws(ClientError) in
+            let batch = BatchRequest(
+                kind: .unlogged,
+                entries: rows.map { BatchRequest.Entry(.prepared(result.id), values: $0) },
+                consistency: consistency
+            )
+            return try await connection(token).send(.batch(batch))
+        }
     }
 
-    /// Which shard owns the partition that `values` name; nil when it can't be told. For callers
-    /// that put rows of one shard into one batch.
-    package func shard(of statement: PreparedStatement, _ values: BoundValues) -> Int? {
-        guard let shards else { return nil }
-        return PreparedStatement.token(statement.result.bind, values).map { shards.shard(of: $0) }
-    }
+    /// How many shards the server has, as far as it tells and the connections can tell them apart.
+    var shardCount: Int { shards?.count ?? 1 }
+
+    /// Which shard owns a token; nil when it can't be told.
+    func shard(of token: Token) -> Int? { shards?.shard(of: token) }
 
     /// Runs a statement to its end, a page at a time.
     package func forEachPage(
@@ -206,25 +215,6 @@ package final class CQLClient: Sendable {
     }
 
     // MARK: Parts
-
-    private nonisolated(nonsending) func submit(
-        _ request: Request,
-        _ token: Token?,
-        _ completion: @escaping ClientConnection.Completion
-    ) async {
-        do throws(ClientError) {
-            // No suspension while there is room: a hop between threads costs more than the request.
-            let connection = try await connection(token)
-            let submission = ClientConnection.Submission(
-                request: request,
-                isTraced: false,
-                completion: completion
-            )
-            await connection.submit(submission)
-        } catch {
-            completion(.failure(error))
-        }
-    }
 
     private static func request(
         _ prepared: PreparedResult,
@@ -303,7 +293,7 @@ package final class CQLClient: Sendable {
 
     private func openConnection(_ token: Token?) -> ClientConnection? {
         state.withLock { state -> ClientConnection? in
-            if state.isClosed || state.connections.isEmpty { return nil }
+            if state.end != nil || state.connections.isEmpty { return nil }
             if let token, let shards, shards.count == state.connections.count {
                 let owner = state.connections[shards.shard(of: token)]
                 if owner.isOpen { return owner }
@@ -321,7 +311,7 @@ package final class CQLClient: Sendable {
     /// meanwhile.
     private func reconnect() async throws(ClientError) -> ClientConnection {
         let refusal = state.withLock { state -> ClientError? in
-            if state.isClosed { return ClientError(.closed, "the client was closed") }
+            if let end = state.end { return end }
             if state.isReconnecting {
                 return ClientError(.connection, "the connection to \(host) is being opened anew")
             }
@@ -343,6 +333,7 @@ package final class CQLClient: Sendable {
         var connections: [ClientConnection]
         var version: ProtocolVersion
         var shards: ShardMap?
+        var localHost: String
     }
 
     /// Opens all connections to a host, in the newest version that both sides speak.
@@ -352,7 +343,7 @@ package final class CQLClient: Sendable {
         _ version: ProtocolVersion,
         _ group: MultiThreadedEventLoopGroup
     ) async throws(ClientError) -> Opened {
-        let first: (connection: ClientConnection, sharding: ClientConnection.Sharding?)
+        let first: (connection: ClientConnection, sharding: ClientConnection.Sharding?, localHost: String)
         do throws(ClientError) {
             first = try await ClientConnection.connect(
                 host: host,
@@ -367,7 +358,7 @@ package final class CQLClient: Sendable {
             }
             return try await open(host, settings, .v4, group)
         }
-        var opened = Opened(connections: [first.connection], version: version)
+        var opened = Opened(connections: [first.connection], version: version, localHost: first.localHost)
         do throws(ClientError) {
             try await openOthers(host, settings, first.sharding, group, &opened)
         } catch {

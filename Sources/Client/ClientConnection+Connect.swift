@@ -20,7 +20,7 @@ extension ClientConnection {
         version: ProtocolVersion,
         shard: (number: Int, count: Int)? = nil,
         on eventLoop: any EventLoop
-    ) async throws(ClientError) -> (connection: ClientConnection, sharding: Sharding?) {
+    ) async throws(ClientError) -> (connection: ClientConnection, sharding: Sharding?, localHost: String) {
         let connection = ClientConnection(
             settings: settings,
             version: version,
@@ -34,8 +34,9 @@ extension ClientConnection {
                     try channel.pipeline.syncOperations.addHandler(connection)
                 }
             }
+        let localHost: String
         do {
-            try await dial(bootstrap, host, port, shard)
+            localHost = try await dial(bootstrap, host, port, shard).localAddress?.ipAddress ?? ""
         } catch {
             throw ClientError(.connection, "cannot connect to \(host):\(port): \(error)")
         }
@@ -44,7 +45,7 @@ extension ClientConnection {
         ) { connection.close() }
         defer { timer.cancel() }
         do throws(ClientError) {
-            return (connection, try await connection.handshake(settings))
+            return (connection, try await connection.handshake(settings), localHost)
         } catch {
             connection.close()
             throw error
@@ -56,11 +57,8 @@ extension ClientConnection {
         _ host: String,
         _ port: Int,
         _ shard: (number: Int, count: Int)?
-    ) async throws {
-        guard let shard else {
-            _ = try await bootstrap.connect(host: host, port: port).get()
-            return
-        }
+    ) async throws -> any Channel {
+        guard let shard else { return try await bootstrap.connect(host: host, port: port).get() }
         let remote = try SocketAddress.makeAddressResolvingHost(host, port: port)
         let any = remote.protocol == .inet6 ? "::" : "0.0.0.0"
         // A port that is in use is passed over; clients on one machine start at different places.
@@ -72,8 +70,7 @@ extension ClientConnection {
             guard local < localPorts.upperBound else { break }
             do {
                 let address = try SocketAddress(ipAddress: any, port: local)
-                _ = try await bootstrap.bind(to: address).connect(to: remote).get()
-                return
+                return try await bootstrap.bind(to: address).connect(to: remote).get()
             } catch let error as IOError where error.errnoCode == EADDRINUSE
                 || error.errnoCode == EADDRNOTAVAIL
             {

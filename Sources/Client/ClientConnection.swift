@@ -49,6 +49,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
     private let requestLimit: Int
     private let requestTimeout: TimeAmount
     private let onEvent: (@Sendable (Event) -> Void)?
+    private let onDisconnect: (@Sendable () -> Void)?
     private let outbox = Mutex(Outbox())
 
     private var context: ChannelHandlerContext?
@@ -68,6 +69,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         requestLimit = min(max(settings.requestLimit, 1), 16_384)
         requestTimeout = .nanoseconds(Int64(clamping: settings.requestTimeout))
         onEvent = settings.onEvent
+        onDisconnect = settings.onDisconnect
         decoder = FrameDecoder(role: .client, bodyLimit: settings.frameLimit)
         encoder = FrameEncoder(version: version)
         // Twice as many as requests: a request that timed out keeps its stream until it is answered.
@@ -84,7 +86,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     /// Sends a request if there is room; false if there is none.
-    func trySubmit(_ submission: Submission) -> Bool {
+    private func trySubmit(_ submission: Submission) -> Bool {
         let outcome = outbox.withLock { outbox -> Outcome in
             if let failure = outbox.failure { return .failed(failure) }
             if outbox.count >= requestLimit { return .full }
@@ -105,7 +107,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     /// Waits until there may be room, or the connection broke.
-    nonisolated(nonsending) func waitForRoom() async {
+    private nonisolated(nonsending) func waitForRoom() async {
         await withCheckedContinuation { continuation in
             let isReady = outbox.withLock { outbox in
                 if outbox.failure != nil || outbox.count < requestLimit { return true }
@@ -114,11 +116,6 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
             }
             if isReady { continuation.resume() }
         }
-    }
-
-    /// Sends a request, as soon as there is room.
-    nonisolated(nonsending) func submit(_ submission: Submission) async {
-        while !trySubmit(submission) { await waitForRoom() }
     }
 
     /// Sends a request and waits for its response; an ERROR is thrown.
@@ -143,10 +140,8 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
     var isOpen: Bool { outbox.withLock { $0.failure == nil } }
 
     /// Ends the connection; requests in work fail.
-    func close() {
-        eventLoop.execute {
-            self.fail(ClientError(.closed, "the client was closed"))
-        }
+    func close(because error: ClientError = .closed) {
+        eventLoop.execute { self.fail(error) }
     }
 
     // MARK: Channel events
@@ -314,6 +309,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         }
         for submission in pending { submission.completion(.failure(error)) }
         for waiter in waiters { waiter.resume() }
+        onDisconnect?()
         context.close(promise: nil)
     }
 }

@@ -36,6 +36,8 @@ package struct ClientSettings: Sendable {
     package var driverName = "Tholos Swift driver"
     /// Called on an event loop for each event that the client registered for.
     package var onEvent: (@Sendable (Event) -> Void)?
+    /// Called on an event loop for each connection that ends, also when the client is closed.
+    package var onDisconnect: (@Sendable () -> Void)?
 
     /// A user's name and password.
     package struct Credentials: Sendable {
@@ -84,6 +86,8 @@ package struct ClientError: Error, Sendable, CustomStringConvertible {
         self.kind = .server(error)
         self.message = error.message
     }
+
+    static let closed = ClientError(.closed, "the client was closed")
 
     /// The server's code; nil when it wasn't the server that refused.
     package var code: Int32? { serverError?.code }

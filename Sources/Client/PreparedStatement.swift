@@ -40,6 +40,11 @@ package final class PreparedStatement: Sendable {
         }
     }
 
+    /// Whether a statement's text only reads, and so may be executed twice.
+    static func reads(_ text: String) -> Bool {
+        text.utf8.drop { $0 <= 0x20 }.prefix(6).elementsEqual("SELECT".utf8) { $0 & 0xDF == $1 }
+    }
+
     /// The token of the partition that `values` name; nil when they don't name one whole.
     static func token(_ bind: BindMetadata, _ values: BoundValues) -> Token? {
         let indices = bind.partitionKeyIndices

@@ -83,24 +83,30 @@ import Testing
         for (id, time) in zip(ids, [1, 1, 30] as [UInt64]) {
             for _ in 0..<20 {
                 scores.asked(id)
-                scores.answered(id, after: time * 1_000_000)
+                scores.answered(id, after: time * 1_000_000, at: 0)
             }
         }
         let counts = firsts(scores, of: replicas, at: 0)
         #expect(counts[ids[2]] == nil)
         #expect(counts.count == 2)
+        // It isn't left out for good: what was seen of it long ago counts less than what is seen of the others.
+        for id in ids.prefix(2) {
+            scores.asked(id)
+            scores.answered(id, after: 1_000_000, at: 20_000_000_000)
+        }
+        #expect((firsts(scores, of: replicas, at: 20_000_000_000)[ids[2]] ?? 0) > 500)
     }
 
     @Test func whoHasMuchToDoIsPassedOver() {
         var scores = ReplicaScores()
         for id in ids {
             scores.asked(id)
-            scores.answered(id, after: 1_000_000)
+            scores.answered(id, after: 1_000_000, at: 0)
         }
         for _ in 0..<10 { scores.asked(ids[0]) }
         #expect(firsts(scores, of: replicas, at: 0)[ids[0]] == nil)
         // What isn't waited for any more counts as slow, and no longer as work.
-        for _ in 0..<10 { scores.abandoned(ids[0], after: 500_000_000) }
+        for _ in 0..<10 { scores.abandoned(ids[0], after: 500_000_000, at: 0) }
         #expect(firsts(scores, of: replicas, at: 0)[ids[0]] == nil)
     }
 
@@ -118,7 +124,7 @@ import Testing
         scores.failed(ids[0], at: 3_000_000_000)
         #expect(scores.isOpen(ids[0], at: 3_000_000_001))
         scores.asked(ids[0])
-        scores.answered(ids[0], after: 1_000)
+        scores.answered(ids[0], after: 1_000, at: 3_000_000_001)
         #expect(!scores.isOpen(ids[0], at: 3_000_000_001))
     }
 }

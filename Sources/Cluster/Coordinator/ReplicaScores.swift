@@ -9,77 +9,35 @@ package import Model
 /// 2001), so that not all coordinators go to the same best one. A replica that fails several times in a row is asked last
 /// for a while (a circuit breaker): gossip still takes it for alive.
 package struct ReplicaScores: Sendable {
-    package struct Configuration: Hashable, Sendable {
-        /// So many failures in a row open the breaker.
-        package var failuresMax = 5
-        /// How long it stays open, in nanoseconds; then the next request shows whether it closes.
-        package var openTime: UInt64 = 2_000_000_000
+    private let breaker: BreakerRule
+    private var scores: [NodeID: NodeScore] = [:]
 
-        package init() {}
-    }
-
-    private struct Score {
-        /// The mean of the last answers' times, later ones counting more; 0 before the first.
-        var nanoseconds: UInt64 = 0
-        var inFlight = 0
-        var failuresInARow = 0
-        var openUntil: UInt64 = 0
-
-        /// Smaller is better.
-        var cost: UInt64 { (nanoseconds + 50_000) * UInt64(inFlight + 1) }
-    }
-
-    private let configuration: Configuration
-    private var scores: [NodeID: Score] = [:]
-
-    package init(_ configuration: Configuration = Configuration()) { self.configuration = configuration }
+    package init(_ breaker: BreakerRule = BreakerRule()) { self.breaker = breaker }
 
     // MARK: What happens
 
     /// A replica was asked.
-    package mutating func asked(_ id: NodeID) { scores[id, default: Score()].inFlight += 1 }
+    package mutating func asked(_ id: NodeID) { scores[id, default: NodeScore()].asked() }
 
     /// It has answered after so many nanoseconds.
-    package mutating func answered(_ id: NodeID, after nanoseconds: UInt64) {
-        end(id) { score in
-            let old = score.nanoseconds
-            score.nanoseconds = old == 0 ? nanoseconds : old - old / 8 + nanoseconds / 8
-            score.failuresInARow = 0
-            score.openUntil = 0
-        }
+    package mutating func answered(_ id: NodeID, after nanoseconds: UInt64, at now: UInt64) {
+        scores[id]?.answered(after: nanoseconds, at: now)
     }
 
     /// It said that it couldn't, or nothing in time.
-    package mutating func failed(_ id: NodeID, at now: UInt64) {
-        let configuration = configuration
-        end(id) { score in
-            score.failuresInARow += 1
-            if score.failuresInARow >= configuration.failuresMax {
-                score.openUntil = now &+ configuration.openTime
-            }
-        }
-    }
+    package mutating func failed(_ id: NodeID, at now: UInt64) { scores[id]?.failed(at: now, breaker) }
 
     /// Its answer isn't waited for any more.
     ///
     /// - Parameter nanoseconds: since it was asked: it is at least that slow.
-    package mutating func abandoned(_ id: NodeID, after nanoseconds: UInt64) {
-        end(id) { score in
-            if nanoseconds > score.nanoseconds { score.nanoseconds += (nanoseconds - score.nanoseconds) / 8 }
-        }
-    }
-
-    private mutating func end(_ id: NodeID, _ change: (inout Score) -> Void) {
-        guard var score = scores[id] else { return }
-        change(&score)
-        score.inFlight = max(score.inFlight - 1, 0)
-        scores[id] = score
+    package mutating func abandoned(_ id: NodeID, after nanoseconds: UInt64, at now: UInt64) {
+        scores[id]?.abandoned(after: nanoseconds, at: now)
     }
 
     // MARK: Choosing
 
     /// Whether a replica fails so often that others are asked before it.
-    package func isOpen(_ id: NodeID, at now: UInt64) -> Bool { (scores[id]?.openUntil ?? 0) > now }
+    package func isOpen(_ id: NodeID, at now: UInt64) -> Bool { scores[id]?.isOpen(at: now) ?? false }
 
     /// Puts replicas that are equally near, those of `range`, in the order in which they should be asked.
     package func order(
@@ -100,6 +58,6 @@ package struct ReplicaScores: Sendable {
     private func isBetter(_ a: NodeID, _ b: NodeID, _ now: UInt64) -> Bool {
         let (openA, openB) = (isOpen(a, at: now), isOpen(b, at: now))
         if openA != openB { return openB }
-        return (scores[a]?.cost ?? 0) < (scores[b]?.cost ?? 0)
+        return (scores[a]?.cost(at: now) ?? 0) < (scores[b]?.cost(at: now) ?? 0)
     }
 }

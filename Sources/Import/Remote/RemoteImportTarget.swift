@@ -6,12 +6,12 @@ internal import Client
 internal import Model
 internal import Synchronization
 
-/// A node, through the CQL driver: rows go in unlogged batches to the shards that own them.
+/// A node or its cluster, through the CQL driver: rows go in unlogged batches to the nodes and shards that own them.
 package final class RemoteImportTarget: ImportTarget {
     /// Small enough for a node's limits, large enough that a request's cost is shared.
     private static let rowsOfRequest = 64
 
-    private let client: CQLClient
+    private let client: ClusterClient
     private let address: String
     private let statement = Mutex<PreparedStatement?>(nil)
 
@@ -21,7 +21,7 @@ package final class RemoteImportTarget: ImportTarget {
     package init(host: String, port: Int) async throws(ImportError) {
         address = "\(host):\(port)"
         do throws(ClientError) {
-            client = try await CQLClient.connect(ClientSettings(hosts: [host], port: port))
+            client = try await ClusterClient.connect(ClientSettings(hosts: [host], port: port))
         } catch {
             throw .failure("\(error)")
         }
@@ -102,22 +102,26 @@ package final class RemoteImportTarget: ImportTarget {
         }
         let requests = requests(of: batch, statement)
         guard !requests.isEmpty else { return }
-        let gate = RequestGate(count: requests.count)
-        for rows in requests {
-            await client.submitBatch(of: statement, rows: rows) { result in
-                if case .failure(let error) = result {
-                    gate.finish(error)
-                } else {
-                    gate.finish(nil)
+        // Each row has its timestamp: written twice it's the same.
+        let failure = await withTaskGroup(of: ClientError?.self) { [client] tasks in
+            for rows in requests {
+                tasks.addTask {
+                    do throws(ClientError) {
+                        _ = try await client.executeBatch(of: statement, rows: rows, isIdempotent: true)
+                        return nil
+                    } catch {
+                        return error
+                    }
                 }
             }
+            return await tasks.reduce(nil) { $0 ?? $1 }
         }
-        if let failure = await gate.wait() { throw ImportError.failure("\(failure)") }
+        if let failure { throw ImportError.failure("\(failure)") }
     }
 
-    /// The batch's rows in groups of one shard each.
+    /// The batch's rows in groups of one owner each.
     private func requests(of batch: RowBatch, _ statement: PreparedStatement) -> [[BoundValues]] {
-        var open: [Int: [BoundValues]] = [:]
+        var open: [ClusterClient.Owner: [BoundValues]] = [:]
         var full: [[BoundValues]] = []
         var builder = BoundValuesBuilder(capacity: 512)
         for row in 0..<batch.rowCount {
@@ -130,11 +134,11 @@ package final class RemoteImportTarget: ImportTarget {
             }
             builder.append(integer: batch.firstTimestamp + Int64(row))
             let values = builder.finish()
-            let shard = client.shard(of: statement, values) ?? 0
-            open[shard, default: []].append(values)
-            if let rows = open[shard], rows.count == RemoteImportTarget.rowsOfRequest {
+            let owner = client.owner(of: statement, values)
+            open[owner, default: []].append(values)
+            if let rows = open[owner], rows.count == RemoteImportTarget.rowsOfRequest {
                 full.append(rows)
-                open[shard] = nil
+                open[owner] = nil
             }
         }
         return full + open.sorted { $0.key < $1.key }.map(\.value)
@@ -144,39 +148,4 @@ package final class RemoteImportTarget: ImportTarget {
     package func sync() async throws {}
 
     package func close() async { await client.close() }
-}
-
-/// Waits for several requests, with the first failure.
-private final class RequestGate: Sendable {
-    private struct State {
-        var count: Int
-        var failure: ClientError?
-        var waiter: CheckedContinuation<ClientError?, Never>?
-    }
-
-    private let state: Mutex<State>
-
-    init(count: Int) { state = Mutex(State(count: count)) }
-
-    func finish(_ failure: ClientError?) {
-        let done = state.withLock {
-            state -> (CheckedContinuation<ClientError?, Never>, ClientError?)? in
-            state.count -= 1
-            if state.failure == nil { state.failure = failure }
-            guard state.count == 0, let waiter = state.waiter else { return nil }
-            return (waiter, state.failure)
-        }
-        if let (waiter, failure) = done { waiter.resume(returning: failure) }
-    }
-
-    /// Waits until all have finished; called once.
-    func wait() async -> ClientError? {
-        await withCheckedContinuation { continuation in
-            let done = state.withLock { state in
-                if state.count > 0 { state.waiter = continuation }
-                return state.count == 0 ? (true, state.failure) : (false, nil)
-            }
-            if done.0 { continuation.resume(returning: done.1) }
-        }
-    }
 }

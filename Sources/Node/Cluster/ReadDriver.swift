@@ -95,7 +95,7 @@ final class ReadDriver: @unchecked Sendable {  // Owner: the shard's executor.
     private func abandon() {
         guard !asked.isEmpty else { return }
         let now = statistics.now
-        for (id, at) in asked { statistics.scores.abandoned(id, after: now - at) }
+        for (id, at) in asked { statistics.scores.abandoned(id, after: now - at, at: now) }
         asked = []
     }
 
@@ -104,7 +104,7 @@ final class ReadDriver: @unchecked Sendable {  // Owner: the shard's executor.
         guard let index = asked.firstIndex(where: { $0.id == id }) else { return }
         let at = asked.remove(at: index).at
         let now = statistics.now
-        isFailure ? statistics.scores.failed(id, at: now) : statistics.scores.answered(id, after: now - at)
+        isFailure ? statistics.scores.failed(id, at: now) : statistics.scores.answered(id, after: now - at, at: now)
     }
 
     private func hear(_ message: InternodeMessage, from id: NodeID) {
