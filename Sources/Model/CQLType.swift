@@ -13,9 +13,11 @@ package indirect enum CQLType: Hashable, Sendable {
     /// A tuple: always frozen.
     case tuple([CQLType])
 
-    /// Whether a column of this type is stored as one cell an element.
+    /// Whether a column of this type is stored as several cells: one an element of a collection, or one for each node
+    /// that has counted.
     package var isMultiCell: Bool {
         switch self {
+        case .counter: true
         case .list(_, let frozen), .set(_, let frozen), .map(_, _, let frozen): !frozen
         default: false
         }

@@ -29,6 +29,7 @@ struct BatchExecution: Sendable {
                 )
             }
         }
+        try BatchPlan.checkCounters(request.kind, writes.compactMap { $0.0.tableSchema }, hasTimestamp: false)
         let timestamp = request.defaultTimestamp ?? processor.clock.next()
         if writes.contains(where: { $0.0.needsRead }) {
             return try startReading(writes, timestamp, request)
@@ -49,7 +50,7 @@ struct BatchExecution: Sendable {
             }
             for mutation in mutations { merged[mutation.target, default: []] += mutation.bytes }
         }
-        try write(merged, isLogged: request.kind == .logged)
+        try write(merged, request.kind, isCounter: writes.first?.0.tableSchema?.isCounter == true)
     }
 
     /// Executes a BATCH text.
@@ -80,10 +81,17 @@ struct BatchExecution: Sendable {
             }
             return merged
         }
-        try write(merged, isLogged: batch.isLogged)
+        try write(merged, batch.kind, isCounter: batch.writes.first?.table.isCounter == true)
     }
 
-    private func write(_ merged: [WriteTarget: [UInt8]], isLogged: Bool) throws(CQLError) {
+    private func write(
+        _ merged: [WriteTarget: [UInt8]],
+        _ kind: BatchRequest.Kind,
+        isCounter: Bool
+    ) throws(CQLError) {
+        if isCounter, consistency == .any {
+            throw .invalid("Consistency level ANY is not yet supported for counter batches")
+        }
         let size = merged.values.reduce(0) { $0 + $1.count }
         // As in Cassandra, the limit is for batches that bind several places together.
         guard merged.count <= 1 || size <= processor.limits.batchSizeFail else {
@@ -96,10 +104,10 @@ struct BatchExecution: Sendable {
         let execution = WriteExecution(
             processor: processor,
             consistency: consistency,
-            type: isLogged ? .batch : .unloggedBatch,
+            type: isCounter ? .counter : kind == .logged ? .batch : .unloggedBatch,
             completion: completion
         )
-        guard isLogged, mutations.count > 1 else { return execution.write(mutations) }
+        guard kind == .logged, mutations.count > 1 else { return execution.write(mutations) }
         processor.batchLog.write(mutations, execution)
     }
 
@@ -294,6 +302,24 @@ extension PreparedStatement {
 }
 
 extension BatchPlan {
+    /// Refuses what counters don't go with: an increment can't be replayed, nor have a time of its own.
+    static func checkCounters(
+        _ kind: BatchRequest.Kind,
+        _ tables: [TableSchema],
+        hasTimestamp: Bool
+    ) throws(CQLError) {
+        let count = tables.count(where: \.isCounter)
+        if kind == .counter, count < tables.count {
+            throw .invalid("Cannot include non-counter statement in a counter batch")
+        }
+        guard count > 0 else { return }
+        if kind == .logged { throw .invalid("Cannot include a counter statement in a logged batch") }
+        if count < tables.count {
+            throw .invalid("Counter and non-counter mutations cannot exist in the same batch")
+        }
+        if hasTimestamp { throw .invalid("Cannot provide custom timestamp for counter BATCH") }
+    }
+
     /// The timestamp of the batch.
     func time(_ bindings: borrowing Bindings) throws(CQLError) -> Int64 {
         guard let timestamp else { return bindings.timestamp }

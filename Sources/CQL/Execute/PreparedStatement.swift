@@ -15,7 +15,7 @@ enum StatementPlan: Sendable {
 
 /// The writes of a BATCH text.
 struct BatchPlan: Sendable {
-    let isLogged: Bool
+    let kind: BatchRequest.Kind
     let timestamp: Expression?
     let writes: [WritePlan]
 }
@@ -154,7 +154,6 @@ enum Planner {
         _ keyspace: String?,
         _ count: Int
     ) throws(CQLError) -> Output {
-        if batch.kind == .counter { throw .notYet("COUNTER batches") }
         var markers = [ColumnSpecification?](repeating: nil, count: count)
         var writes: [WritePlan] = []
         for member in batch.members {
@@ -169,6 +168,13 @@ enum Planner {
             }
             writes.append(write)
         }
+        let kind: BatchRequest.Kind =
+            switch batch.kind {
+            case .logged: .logged
+            case .unlogged: .unlogged
+            case .counter: .counter
+            }
+        try BatchPlan.checkCounters(kind, writes.map(\.table), hasTimestamp: batch.using.timestamp != nil)
         var compiler = ExpressionCompiler(keyspace: "", table: "", markerCount: count)
         var timestamp: Expression?
         if let term = batch.using.timestamp {
@@ -181,7 +187,7 @@ enum Planner {
             markers[index] = marker
         }
         let plan = BatchPlan(
-            isLogged: batch.kind == .logged,
+            kind: kind,
             timestamp: timestamp,
             writes: writes
         )

@@ -170,7 +170,6 @@ package final class QueryProcessor: Sendable {
         _ completion: @escaping Completion
     ) {
         do throws(CQLError) {
-            if request.kind == .counter { throw .notYet("COUNTER batches") }
             var writes: [(PreparedStatement, BoundValues)] = []
             for entry in request.entries {
                 let statement: PreparedStatement

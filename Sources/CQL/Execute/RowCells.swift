@@ -101,6 +101,8 @@ struct CellAppender {
                 guard let view else { return }
                 try appendRemoval(view, column, row, to: &writer)
             }
+        case .increment(let expression, let isNegative):
+            try appendIncrement(try expression.evaluate(bindings), isNegative, column, to: &writer)
         case .setElement(let key, let value):
             try appendElement(key, value, column, bindings, row, to: &writer)
         case .deleteElement(let key):
@@ -110,6 +112,27 @@ struct CellAppender {
 
     private func put(_ cell: Cell, to writer: inout ByteWriter) {
         RowEncoder.append(cell, base: base, to: &writer)
+    }
+
+    /// What is to be added, in a cell without a node's name (`CounterIncrements`).
+    private func appendIncrement(
+        _ value: Evaluated,
+        _ isNegative: Bool,
+        _ column: ColumnSchema,
+        to writer: inout ByteWriter
+    ) throws(CQLError) {
+        if value.isUnset { return }
+        guard let number = value.withView({ $0.flatMap { Int64(cql: $0) } }) else {
+            throw .invalid("Invalid null value for counter increment of column \(column.name)")
+        }
+        guard !isNegative || number != .min else {
+            throw .invalid(
+                "The negation of \(number) overflows supported counter precision (signed 8 bytes integer)"
+            )
+        }
+        ValueCoding.int64(isNegative ? -number : number).withView {
+            put(time.cell(column.id, path: .empty, $0), to: &writer)
+        }
     }
 
     private func appendDeletion(_ column: ColumnSchema, to writer: inout ByteWriter) {

@@ -202,6 +202,9 @@ final class RowDecoder {
                 start = collections.count
                 assembler = CollectionAssembler(slots[slot].type, at: &collections)
             }
+            if slots[slot].type == .counter, cell.timestamp > times[slot]?.timestamp ?? .min {
+                times[slot] = CellTime(timestamp: cell.timestamp, expiry: 0)
+            }
             assembler?.add(path: cell.path, value: cell.value, to: &collections)
         }
         if assembler != nil {

@@ -187,6 +187,8 @@ extension RowFilter {
     /// Between what a regular column's value lies in every row that passes; nil when nothing is known of
     /// it.
     var bounds: ColumnBounds? {
+        // What nodes have counted says nothing of the sum.
+        if column.type == .counter { return nil }
         switch test {
         case .equal(let value?): return ColumnBounds(column, low: value, high: value)
         case .compare(.less, let value?), .compare(.lessOrEqual, let value?):

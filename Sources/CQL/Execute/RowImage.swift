@@ -55,17 +55,18 @@ struct RowImage {
     }
 }
 
-/// Puts a collection together from its cells, in the native protocol's form.
+/// Puts a collection or a counter together from its cells, in the native protocol's form.
 struct CollectionAssembler {
     private let type: CQLType
     private let start: Int
     private var count: Int32 = 0
+    private var sum: Int64 = 0
 
     /// Begins at the writer's end.
     init(_ type: CQLType, at writer: inout ByteWriter) {
         self.type = type
         start = writer.count
-        writer.appendBigEndian(Int32(0))
+        if type != .counter { writer.appendBigEndian(Int32(0)) }
     }
 
     /// Adds the next element, in the order of paths.
@@ -76,12 +77,16 @@ struct CollectionAssembler {
             appendPath(path, key, to: &writer)
             appendBytes(value, to: &writer)
         case .set(let element, _): appendPath(path, element, to: &writer)
+        case .counter: sum &+= Int64(cql: value) ?? 0
         default: appendBytes(value, to: &writer)
         }
     }
 
-    /// Completes the collection by its count.
-    func finish(_ writer: inout ByteWriter) { writer.putBigEndian(count, at: start) }
+    /// Completes a collection by its count; a counter is the sum of what each node has counted.
+    func finish(_ writer: inout ByteWriter) {
+        guard type != .counter else { return writer.appendBigEndian(sum) }
+        writer.putBigEndian(count, at: start)
+    }
 
     private func appendBytes(_ bytes: ByteView, to writer: inout ByteWriter) {
         writer.appendBigEndian(Int32(truncatingIfNeeded: bytes.count))

@@ -24,6 +24,19 @@ struct WriteExecution: Sendable {
         _ parameters: QueryParameters,
         _ origin: StatementOrigin
     ) throws(CQLError) {
+        if plan.table.isCounter, type != .counter {
+            return try WriteExecution(
+                processor: processor,
+                consistency: consistency,
+                type: .counter,
+                completion: completion
+            ).start(plan, statement, parameters, origin)
+        }
+        if type == .counter, consistency == .any {
+            throw .invalid(
+                "Consistency level ANY is not yet supported for counter table \(plan.table.name)"
+            )
+        }
         if plan.needsRead {
             return try startReading(plan, statement, parameters, origin)
         }
@@ -53,7 +66,7 @@ struct WriteExecution: Sendable {
         }
         let target = processor.target(of: token, keyspace: plan.table.keyspace)
         let shard = processor.node.shards[target.shard]
-        guard target.keyspace.isEmpty, shard.executor.isCurrent else {
+        guard target.keyspace.isEmpty, shard.executor.isCurrent, type != .counter else {
             return write([ShardMutation(target: target, bytes: builder.mutation.bytes.array)])
         }
         let completion = completion
@@ -80,6 +93,7 @@ struct WriteExecution: Sendable {
         let type = type
         let processor = processor
         processor.node.shards[target.shard].run { shard in
+            if type == .counter { return count(mutation, on: shard, done) }
             guard !target.keyspace.isEmpty, let coordinator = processor.node.coordinator else {
                 return mutation.bytes.withView { view in
                     shard.store.write(view) { error in done(error.map { CQLError(write: $0) }) }
@@ -88,6 +102,27 @@ struct WriteExecution: Sendable {
             coordinator.write(mutation.bytes, token: target.token, in: target.keyspace, level, owner: shard) {
                 done(CQLError($0, level, type, coordinator))
             }
+        }
+    }
+
+    /// Adds increments to counters. On the executor of `shard`.
+    private func count(
+        _ mutation: ShardMutation,
+        on shard: Shard,
+        _ done: @escaping @Sendable (CQLError?) -> Void
+    ) {
+        let target = mutation.target
+        let level = consistency
+        let type = type
+        guard !target.keyspace.isEmpty, let coordinator = processor.node.coordinator else {
+            let now = processor.node.environment.clock.microsecondsSinceEpoch()
+            let host = processor.node.hostID
+            return CounterIncrements.apply(mutation.bytes, host: host, now: now, on: shard) { result in
+                if case .failure(let error) = result { done(CQLError(counter: error)) } else { done(nil) }
+            }
+        }
+        coordinator.increment(mutation.bytes, token: target.token, in: target.keyspace, level, owner: shard) {
+            done(CQLError($0, level, type, coordinator))
         }
     }
 
@@ -234,6 +269,17 @@ enum ShardMutations {
 }
 
 extension CQLError {
+    /// What a client is told of increments that weren't counted.
+    init(counter error: CounterError) {
+        switch error {
+        case .storage(let error): self.init(storage: error)
+        case .write(let error): self.init(write: error)
+        case .noRoom:
+            self.init(.overloaded, "the memtables are full and being flushed; try again, nothing was counted")
+        case .malformed(let error): self.init(.server, "an increment that was made here is malformed: \(error)")
+        }
+    }
+
     /// What a client is told of a write that failed.
     init(write error: WriteError) {
         switch error {

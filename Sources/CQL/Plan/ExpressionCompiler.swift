@@ -337,12 +337,12 @@ extension TypeReference {
     /// The type of an element: collections inside of others must be frozen.
     private func element(_ isInFrozen: Bool) throws(CQLError) -> CQLType {
         let type = try resolved(isInFrozen: isInFrozen)
+        if type == .counter { throw .invalid("\(position) counters are not allowed inside collections") }
         if type.isMultiCell {
             throw .invalid(
                 "\(position) Non-frozen collections are not allowed inside collections: \(type)"
             )
         }
-        if type == .counter { throw .invalid("\(position) counters are not allowed inside collections") }
         return type
     }
 }

@@ -109,7 +109,7 @@ struct RestrictionPlanner {
         case .contains, .containsKey: return
         default: break
         }
-        if column.type.isMultiCell {
+        if column.type.isMultiCell, column.type != .counter {
             throw .invalid(
                 "Collection column '\(column.name)' (\(column.type)) cannot be restricted by a"
                     + " '\(relation.operator.rawValue)' relation"

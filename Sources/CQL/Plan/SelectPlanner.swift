@@ -197,7 +197,7 @@ struct SelectPlanner {
         needsTimes = true
         let slot = slot(column)
         if name == "maxwritetime" { return (.maxWriteTime(slot), .bigint) }
-        if column.type.isMultiCell {
+        if column.type.isMultiCell, column.type != .counter {
             return name == "ttl"
                 ? (.elementTimesToLive(slot), .list(.int, frozen: true))
                 : (.elementWriteTimes(slot), .list(.bigint, frozen: true))

@@ -21,6 +21,8 @@ struct CellChange: Sendable {
         case setElement(key: Expression, value: Expression)
         /// `DELETE c[k]`.
         case deleteElement(key: Expression)
+        /// `c = c + n` of a counter, or `c = c - n`.
+        case increment(Expression, isNegative: Bool)
     }
 
     let column: ColumnSchema
@@ -31,7 +33,7 @@ struct CellChange: Sendable {
         guard case .list = column.type, column.type.isMultiCell else { return false }
         switch action {
         case .remove, .setElement, .deleteElement: return true
-        case .set, .delete, .add, .prepend: return false
+        case .set, .delete, .add, .prepend, .increment: return false
         }
     }
 }

@@ -24,6 +24,9 @@ struct WritePlanner {
     // MARK: INSERT
 
     mutating func plan(_ insert: InsertStatement) throws(CQLError) -> WritePlan {
+        if table.isCounter {
+            throw .invalid("INSERT statements are not allowed on counter tables, use UPDATE instead")
+        }
         guard case .values(let names, let terms) = insert.source else {
             throw .notYet("INSERT JSON")
         }
@@ -38,7 +41,6 @@ struct WritePlanner {
             guard seen.insert(column.name).inserted else {
                 throw .invalid("The column names contains duplicates: \(column.name)")
             }
-            try rejectCounter(column)
             let value = try compiler.compile(term, as: column.type, for: column.name)
             switch column.kind {
             case .partitionKey, .clustering: keys[column.name] = value
@@ -77,14 +79,34 @@ struct WritePlanner {
             guard column.kind == .regular || column.kind == .static else {
                 throw .invalid("PRIMARY KEY part \(column.name) found in SET part")
             }
-            try rejectCounter(column)
-            try add(CellChange(column: column, action: try action(assignment.change, column)))
+            let action = try column.type == .counter
+                ? increment(assignment.change, column) : action(assignment.change, column)
+            try add(CellChange(column: column, action: action))
         }
         let restrictions = try restrict(update.relations)
         try checkRows(restrictions, allowsRange: false, isStaticOnly: regular.isEmpty)
         let condition = try condition(update.condition)
         try checkRow(of: condition, restrictions)
         return try finish(.update, restrictions, update.using, condition)
+    }
+
+    private mutating func increment(
+        _ change: UpdateStatement.Assignment.Change,
+        _ column: ColumnSchema
+    ) throws(CQLError) -> CellChange.Action {
+        switch change {
+        case .add(let term), .prepend(let term):
+            return .increment(try compiler.compile(term, as: .counter, for: column.name), isNegative: false)
+        case .subtract(let term):
+            return .increment(try compiler.compile(term, as: .counter, for: column.name), isNegative: true)
+        case .set:
+            throw .invalid(
+                "Cannot set the value of counter column \(column.name) (counters can only be"
+                    + " incremented/decremented, not set)"
+            )
+        case .setElement, .setField:
+            throw .invalid("Invalid operation for counter column \(column.name): it has no elements")
+        }
     }
 
     private mutating func action(
@@ -188,10 +210,6 @@ struct WritePlanner {
     }
 
     // MARK: Common parts
-
-    private func rejectCounter(_ column: ColumnSchema) throws(CQLError) {
-        if column.type == .counter { throw .notYet("writing to counter columns") }
-    }
 
     private mutating func add(_ change: CellChange) throws(CQLError) {
         let same = (regular + statics).contains { other in
@@ -301,12 +319,19 @@ struct WritePlanner {
         }
     }
 
+    private func checkCounter(_ using: UsingClause, _ condition: WritePlan.Condition) throws(CQLError) {
+        if using.timestamp != nil { throw .invalid("Cannot provide custom timestamp for counter updates") }
+        if using.timeToLive != nil { throw .invalid("Cannot provide custom TTL for counter updates") }
+        if condition.isConditional { throw .invalid("Conditional updates are not supported on counter tables") }
+    }
+
     private mutating func finish(
         _ kind: WritePlan.Kind,
         _ restrictions: Restrictions,
         _ using: UsingClause,
         _ condition: WritePlan.Condition
     ) throws(CQLError) -> WritePlan {
+        if table.isCounter { try checkCounter(using, condition) }
         var timestamp: Expression?
         if let term = using.timestamp {
             if condition.isConditional {

@@ -18,6 +18,7 @@ extension SchemaPlanner {
                 throw .invalid("Index '\(given)' already exists")
             }
         }
+        if table.isCounter { throw .invalid("Secondary indexes on counter tables aren't supported") }
         let definition = try IndexDefinition(statement, table)
         let index = IndexSchema(
             id: table.nextIndexID,

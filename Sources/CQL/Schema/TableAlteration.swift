@@ -50,7 +50,12 @@ struct TableAlteration {
             if definition.isStatic, table.clustering.isEmpty {
                 throw .invalid(TableDefinition.staticNeedsClustering)
             }
-            if type == .counter {
+            if table.isCounter, type != .counter {
+                throw .configuration(
+                    "\(text): Cannot have a non counter column (\"\(name)\") in a counter table"
+                )
+            }
+            if !table.isCounter, type == .counter {
                 throw .configuration(
                     "\(text): Cannot have a counter column (\"\(name)\") in a non counter table"
                 )

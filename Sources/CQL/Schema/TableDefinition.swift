@@ -37,6 +37,9 @@ struct TableDefinition {
             throw .invalid(TableDefinition.staticNeedsClustering)
         }
         try Self.checkCounters(statement, types, key)
+        if types.values.contains(.counter), options.defaultTimeToLive > 0 {
+            throw .invalid("Cannot set default_time_to_live on a table with counters")
+        }
         columns = Self.columns(statement, key, types, descending)
     }
 
@@ -98,13 +101,13 @@ struct TableDefinition {
                     "Duplicate column '\(column)' in PRIMARY KEY clause for table '\(table)'"
                 )
             }
+            if type == .counter {
+                throw .invalid("counter type is not supported for PRIMARY KEY column '\(column)'")
+            }
             if type.isMultiCell {
                 throw .invalid(
                     "Invalid non-frozen collection type \(type) for PRIMARY KEY column '\(column)'"
                 )
-            }
-            if type == .counter {
-                throw .invalid("counter type is not supported for PRIMARY KEY column '\(column)'")
             }
             if type.containsDuration {
                 throw .invalid("duration type is not supported for PRIMARY KEY column '\(column)'")
@@ -158,7 +161,6 @@ struct TableDefinition {
         if types.contains(where: { !keyNames.contains($0.key) && $0.value != .counter }) {
             throw .invalid("Cannot mix counter and non counter columns in the same table")
         }
-        throw .notYet("the type counter")
     }
 
     private static func columns(

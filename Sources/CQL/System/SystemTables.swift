@@ -226,7 +226,7 @@ struct SystemTables {
             "table_name": ValueCoding.text(table.name),
             "id": ValueCoding.uuid(table.id),
             // Without it, drivers take a table for one of COMPACT STORAGE.
-            "flags": set(["compound"]),
+            "flags": set(table.isCounter ? ["compound", "counter"] : ["compound"]),
             "read_repair_chance": ValueCoding.double(0),
             "dclocal_read_repair_chance": ValueCoding.double(0),
         ]

@@ -51,15 +51,19 @@ package struct WriteOperation: Sendable {
     /// Whether nothing is left to wait for.
     package var isOver: Bool { isComplete && !answers.contains(.missing) }
 
+    /// Why it isn't begun, if too few replicas are alive.
+    package var unavailable: ReplicaOutcome? {
+        let alive = replicas.filter(\.isAlive)
+        if rule.level == .any || rule.isMet(by: alive.map(\.dataCenter), pending: pending) { return nil }
+        return .unavailable(required: required, alive: alive.count { rule.counts($0.dataCenter) })
+    }
+
     /// Begins.
     package mutating func start() -> [Action] {
-        let alive = replicas.filter(\.isAlive)
-        let canBeMet = rule.isMet(by: alive.map(\.dataCenter), pending: pending)
-        if !canBeMet, rule.level != .any {
+        if let unavailable {
             isComplete = true
             answers = answers.map { _ in .down }
-            let aliveCount = alive.count { rule.counts($0.dataCenter) }
-            return [.complete(.unavailable(required: required, alive: aliveCount))]
+            return [.complete(unavailable)]
         }
         var actions: [Action] = []
         for index in replicas.indices {

@@ -14,6 +14,8 @@ package enum MessageKind: UInt8, Sendable, CaseIterable {
     case failure = 7
     case paxos = 8
     case paxosAnswer = 9
+    case counter = 10
+    case counterAnswer = 11
     /// The sender's shards have the schema of the message's epoch: told to who has proposed the change.
     ///
     ///     body = node (16) schema-version (16)

@@ -29,6 +29,8 @@ package final class TableSchema: Sendable {
     /// The regular columns, by name.
     package let regulars: [ColumnSchema]
     private let indexByName: [String: Int]
+    /// Whether its columns, but those of the key, are counters.
+    package let isCounter: Bool
 
     /// A table of `columns` in any order; positions of key columns must be complete.
     package init(
@@ -56,6 +58,7 @@ package final class TableSchema: Sendable {
         self.droppedColumns = droppedColumns
         self.indexes = indexes
         self.nextIndexID = nextIndexID
+        isCounter = columns.contains { $0.type == .counter }
         self.partitionKey = columns.filter { $0.kind == .partitionKey }.sorted(by: keyOrder)
         self.clustering = columns.filter { $0.kind == .clustering }.sorted(by: keyOrder)
         self.statics = columns.filter { $0.kind == .static }.sorted(by: nameOrder)

@@ -19,11 +19,13 @@ package final class Coordinator: Sendable {
     let network: any Network
     let replica: ReplicaService
     let hints: any HintSink
-    private let pending: [PendingRequests]
-    private let statistics: [ReadStatistics]
+    let pending: [PendingRequests]
+    let statistics: [ReadStatistics]
     private let state: Mutex<State>
     /// Takes the messages that aren't requests of clients' data: gossip, the metadata log.
     private let control: @Sendable (NodeAddress, InternodeMessage) -> Void
+    /// The increments that have come lately.
+    let increments = Mutex(RecentRequests())
     /// The epoch that all shards have: what came before under an earlier one is in their queues or done.
     private let fencedEpoch = Atomic<UInt64>(0)
     /// Calls back with true when this node has caught up with an epoch that another node is at, with false if it can't
@@ -175,26 +177,29 @@ package final class Coordinator: Sendable {
     // MARK: Requests
 
     /// How often a request is begun anew since rows have moved meanwhile.
-    private static let restartsMax = 5
+    static let restartsMax = 5
 
     /// Why a request isn't begun, if too many wait already: it is refused before it costs anything.
-    private func refusal(_ owner: Shard) -> ReplicaOutcome? {
+    func refusal(_ owner: Shard) -> ReplicaOutcome? {
         let limit = options.inFlightMax
         return pending[owner.index].count < limit ? nil : .overloaded(limit: limit)
     }
 
     /// Who is asked when a keyspace was dropped meanwhile: nobody.
-    private static let gone = ReplicaOutcome.unavailable(required: 1, alive: 0)
+    static let gone = ReplicaOutcome.unavailable(required: 1, alive: 0)
 
     /// Writes a mutation of one partition to its replicas. On the executor of `owner`.
     ///
-    /// - Parameter keyspace: whose replicas get it.
+    /// - Parameters:
+    ///   - keyspace: whose replicas get it.
+    ///   - isWrittenHere: whether this node has written it already.
     package func write(
         _ mutation: [UInt8],
         token: Token,
         in keyspace: String,
         _ level: Consistency,
         owner: Shard,
+        isWrittenHere: Bool = false,
         restarts: Int = 0,
         completion: @escaping @Sendable (ReplicaOutcome) -> Void
     ) {
@@ -209,6 +214,7 @@ package final class Coordinator: Sendable {
                 in: keyspace,
                 level,
                 owner: owner,
+                isWrittenHere: isWrittenHere,
                 restarts: restarts + 1,
                 completion: completion
             )
@@ -217,6 +223,7 @@ package final class Coordinator: Sendable {
         WriteDriver(
             operation: WriteOperation(rule, replicas: replicas(of: token, placement, in: view)),
             mutation: mutation,
+            isWrittenHere: isWrittenHere,
             token: token,
             view: view,
             requests: pending[owner.index],
@@ -358,12 +365,12 @@ package final class Coordinator: Sendable {
             return
         }
         switch message.kind {
-        case .writeAnswer, .readAnswer, .failure, .paxosAnswer:
+        case .writeAnswer, .readAnswer, .failure, .paxosAnswer, .counterAnswer:
             let index = PendingRequests.shard(of: message.request)
             guard index < node.shards.count else { return }
             let requests = pending[index]
             node.shards[index].executor.execute { requests.answer(message, from: address) }
-        case .write, .read, .paxos:
+        case .write, .read, .paxos, .counter:
             // The sender may know tables and nodes that this one has yet to hear of.
             guard message.epoch > fencedEpoch.load(ordering: .acquiring) else {
                 return serve(message, from: address)
@@ -388,6 +395,7 @@ package final class Coordinator: Sendable {
 
     /// Does as a replica what another node's coordinator asks for.
     private func serve(_ message: InternodeMessage, from address: NodeAddress) {
+        if message.kind == .counter { return lead(message, from: address) }
         replica.handle(message) { [self] kind, body in
             // Who is refused has to come to this node's epoch.
             let epoch = kind == .failure ? view.epoch : message.epoch
@@ -395,7 +403,7 @@ package final class Coordinator: Sendable {
         }
     }
 
-    private func answer(
+    func answer(
         _ message: InternodeMessage,
         from address: NodeAddress,
         under epoch: UInt64,

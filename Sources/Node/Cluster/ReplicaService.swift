@@ -59,15 +59,20 @@ final class ReplicaService: Sendable {
         }
     }
 
+    /// The terms of a request that has come now.
+    ///
+    /// - Parameter timeout: in microseconds.
+    func terms(of message: InternodeMessage, _ timeout: UInt64) -> RequestTerms {
+        let now = node.environment.clock.monotonicNanoseconds()
+        let wait = timeout.multipliedReportingOverflow(by: 1000)
+        let end = now.addingReportingOverflow(wait.partialValue)
+        let isEndless = wait.overflow || end.overflow
+        return RequestTerms(epoch: message.epoch, deadline: isEndless ? .max : end.partialValue)
+    }
+
     /// Does what a message asks for and answers it; nothing if that comes too late.
     func handle(_ message: InternodeMessage, answer: @escaping Answer) {
-        let now = node.environment.clock.monotonicNanoseconds()
-        let terms = { (timeout: UInt64) in
-            let wait = timeout.multipliedReportingOverflow(by: 1000)
-            let end = now.addingReportingOverflow(wait.partialValue)
-            let isEndless = wait.overflow || end.overflow
-            return RequestTerms(epoch: message.epoch, deadline: isEndless ? .max : end.partialValue)
-        }
+        let terms = { (timeout: UInt64) in self.terms(of: message, timeout) }
         do throws(MalformedBytes) {
             switch message.kind {
             case .write:

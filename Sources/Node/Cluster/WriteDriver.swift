@@ -10,6 +10,8 @@ internal import Storage
 final class WriteDriver: @unchecked Sendable {  // Owner: the shard's executor.
     private var operation: WriteOperation
     private let mutation: [UInt8]
+    /// Whether this node has written it already.
+    private let isWrittenHere: Bool
     private let token: Token
     private let view: ClusterView
     private let requests: PendingRequests
@@ -25,6 +27,7 @@ final class WriteDriver: @unchecked Sendable {  // Owner: the shard's executor.
     init(
         operation: WriteOperation,
         mutation: [UInt8],
+        isWrittenHere: Bool,
         token: Token,
         view: ClusterView,
         requests: PendingRequests,
@@ -36,6 +39,7 @@ final class WriteDriver: @unchecked Sendable {  // Owner: the shard's executor.
         self.restart = restart
         self.operation = operation
         self.mutation = mutation
+        self.isWrittenHere = isWrittenHere
         self.token = token
         self.view = view
         self.requests = requests
@@ -108,6 +112,7 @@ final class WriteDriver: @unchecked Sendable {  // Owner: the shard's executor.
 
     private func writeHere() {
         let id = view.local
+        if isWrittenHere { return perform(operation.answered(by: id)) }
         coordinator.replica.write(mutation, token: token, RequestTerms(epoch: view.epoch)) { [self] failure in
             owner.run { [self] _ in
                 guard let failure else { return perform(operation.answered(by: id)) }

@@ -8,6 +8,7 @@ package enum WorkloadKind: String, Sendable, CaseIterable {
     case batch
     case schema
     case hints
+    case counter
 
     func make(_ context: WorkloadContext) -> any Workload {
         switch self {
@@ -17,6 +18,7 @@ package enum WorkloadKind: String, Sendable, CaseIterable {
         case .batch: BatchWorkload(context)
         case .schema: SchemaWorkload(context)
         case .hints: HintWorkload(context)
+        case .counter: CounterWorkload(context)
         }
     }
 }
