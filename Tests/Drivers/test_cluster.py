@@ -105,6 +105,21 @@ def test_drivers_see_all_nodes_and_their_tokens(nodes):
     assert versions == {local.schema_version}
 
 
+def test_counters_count_once_whichever_node_is_asked(each):
+    each[0].execute("CREATE TABLE k.counters (p int PRIMARY KEY, c counter)")
+    adds = [session.prepare("UPDATE k.counters SET c = c + ? WHERE p = ?") for session in each]
+    futures = [
+        each[i % 3].execute_async(adds[i % 3], (i % 5, i % 4)) for i in range(900)
+    ]
+    for future in futures:
+        future.result()
+    wanted = [sum(i % 5 for i in range(900) if i % 4 == p) for p in range(4)]
+    for session in each:
+        read = session.prepare("SELECT c FROM k.counters WHERE p = ?")
+        read.consistency_level = ConsistencyLevel.ALL
+        assert [session.execute(read, (p,)).one().c for p in range(4)] == wanted
+
+
 def test_rows_are_the_same_on_every_node(each):
     each[1].execute("CREATE TABLE k.t (p int, c int, s text static, v text, PRIMARY KEY (p, c))")
     insert = each[2].prepare("INSERT INTO k.t (p, c, v) VALUES (?, ?, ?)")
