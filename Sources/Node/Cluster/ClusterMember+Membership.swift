@@ -262,13 +262,21 @@ extension ClusterMember {
         return true
     }
 
-    /// Of the nodes that are up, the first sees to it that the right ones vote.
+    /// Of the nodes that are up, the first sees to it that the right ones vote: as many as should, and not so many of
+    /// those that are lost that the others would be no majority when those that are leaving have left.
     private func correctVoters() {
         let metadata = group.metadata
         let alive = metadata.nodes.filter { $0.state == .normal && coordinator.isAlive($0.id) }
         guard alive.first?.id == id else { return }
         let wanted = metadata.recommendedVoters()
-        if wanted != metadata.voters, wanted.count > metadata.voters.count { step(.setVoters(wanted)) }
+        let staying = metadata.voters.filter { metadata.node($0)?.state != .leaving }
+        if staying.count(where: { coordinator.isAlive($0) }) * 2 <= staying.count {
+            let lost = metadata.nodes.map(\.id).filter { !coordinator.isAlive($0) }
+            let found = metadata.recommendedVoters(excluding: lost)
+            if !found.isEmpty, found != metadata.voters { step(.setVoters(found)) }
+        } else if wanted != metadata.voters, wanted.count > metadata.voters.count {
+            step(.setVoters(wanted))
+        }
     }
 
     // MARK: Going
